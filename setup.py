@@ -1,0 +1,25 @@
+"Hands the metadata of settings.ini to setuptools, and puts the lessons of nbs/ into the wheel"
+from configparser import ConfigParser
+from pathlib import Path
+from setuptools import setup
+
+here = Path(__file__).parent
+parser = ConfigParser(interpolation=None)
+parser.read(here/'settings.ini', encoding='utf8')
+cfg = parser['DEFAULT']
+lines = lambda key: cfg[key].split('\n')[1:]
+url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
+
+setup(
+    version=cfg['version'], description=cfg['description'], author=cfg['author'], license=cfg['license'],
+    keywords=cfg['keywords'].split(), url=url, project_urls={'Repository': url},
+    long_description=(here/'README.md').read_text(encoding='utf8'), long_description_content_type='text/markdown',
+    classifiers=['Intended Audience :: Education', 'Intended Audience :: Developers', 'Programming Language :: Python :: 3',
+                 'Topic :: Scientific/Engineering :: Artificial Intelligence'],
+    install_requires=lines('requirements'),
+    extras_require={'dev': lines('dev_requirements'), 'lab': lines('lab_requirements')},
+    entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['fastbook_ch4=fastbook_ch4._modidx:d']},
+    packages=['fastbook_ch4', 'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
+    package_dir={'fastbook_ch4.lessons': 'nbs'},
+    package_data={'fastbook_ch4': ['py.typed'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['*.ipynb']},
+)
