@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['mnist_sample', 'image_files', 'grey_image', 'load_images', 'check_pixels', 'digit_labels', 'load_digits',
-           'digit_tensors', 'DigitDataset', 'DigitDL', 'digit_dataloaders']
+           'digit_tensors', 'DigitDataset', 'DigitDL', 'tensor_dataloaders', 'digit_dataloaders']
 
 # %% ../nbs/01_data.ipynb #0845af41
 import warnings
@@ -155,14 +155,25 @@ class DigitDL(TfmdDL):
         pictures = self.decode_batch(b, max_n)
         return TensorImageBW(torch.stack([o[0] for o in pictures])), None, pictures
 
+# %% ../nbs/01_data.ipynb #d5f55eda
+def tensor_dataloaders(
+    digits,       # `(train_x, train_y), (valid_x, valid_y)` as `load_digits` returns them
+    vocab,        # The label of target 0 and the label of target 1
+    bs=256,       # Images per mini-batch; `ValueError` below 1
+    shuffle=True, # New random order of the training images each epoch?
+    device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
+) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1) int64; `dls.vocab[target]` is the label
+    "fastai `DataLoaders` of images that are in memory, flattened"
+    if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
+    train,valid = [DigitDataset(check_pixels(x).flatten(1), y, vocab, tuple(x.shape[1:])) for x,y in digits]
+    return DataLoaders(DigitDL(train, bs=bs, shuffle=shuffle), DigitDL(valid, bs=bs), device=torch.device(device))
+
 # %% ../nbs/01_data.ipynb #93bdaf3b
 def digit_dataloaders(
     path,         # Folder in fastai's layout with two labels
-    bs=256,       # Images per mini-batch
+    bs=256,       # Images per mini-batch; `ValueError` below 1
     shuffle=True, # New random order of the training images each epoch? `False` keeps file order: all of label one, then all of label two
-    device='cpu', # Where batches go; these models are so small that a GPU gains nothing
+    device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
 ) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1) int64; `dls.vocab[target]` is the label
     "fastai `DataLoaders` of the images under `path`, flattened"
-    if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
-    train,valid = [DigitDataset(x.flatten(1), y, digit_labels(path)[::-1], tuple(x.shape[1:])) for x,y in load_digits(path)]
-    return DataLoaders(DigitDL(train, bs=bs, shuffle=shuffle), DigitDL(valid, bs=bs), device=torch.device(device))
+    return tensor_dataloaders(load_digits(path), digit_labels(path)[::-1], bs, shuffle, device)

@@ -1,0 +1,109 @@
+"""The `ch4` command.
+
+Written by hand. Everything heavy is imported inside the command that needs it, so that `ch4 --help` answers at once.
+"""
+import argparse,sys,time
+from pathlib import Path
+
+from fastbook_ch4 import store
+
+STEPS = ('pixel similarity', 'own loop', 'BasicOptim', 'SGD', 'two-layer net', 'resnet18')
+
+
+def show_data(args):
+    "Install what was asked for, then say what is installed"
+    if args.archive:
+        name = store.install_archive(args.archive)
+        print(f'{name}: {store.DATASETS[name].n_images:,} images installed in {store.folder(name)}')
+        return
+    if args.download:
+        if store.offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set, so nothing is downloaded. Unset it, or use --archive FILE.')
+        if not store.is_installed('mnist_sample'): store.download()
+    print(f'Data folder: {store.data_home()}')
+    for name,ds in store.DATASETS.items():
+        state = 'installed' if store.is_installed(name) else 'incomplete' if store.folder(name).exists() else 'not installed'
+        print(f'  {name:<20}{ds.n_images:>7,} images  {state:<14} {ds.about}')
+    if not store.is_installed('mnist_sample'):
+        print('Until mnist_sample is installed, lessons and ladder use the digits that ship with the package.\n'
+              'Get it:  ch4 data --download   or, from a file you have,   ch4 data --archive mnist_sample.tgz')
+
+def choose_data(data):
+    "The folder that `--data` means"
+    if data=='shipped': return store.install_shipped()
+    if data=='full':
+        if store.is_installed('mnist_sample'): return store.folder('mnist_sample')
+        if store.offline(): raise OSError('The full MNIST_SAMPLE is not installed and FASTBOOK_CH4_OFFLINE is set. Install it with: ch4 data --archive FILE')
+        try: return store.download()
+        except OSError as e: raise OSError(f'The full MNIST_SAMPLE is not installed and {e}. Install it with: ch4 data --archive FILE') from None
+    if data=='auto':
+        from fastbook_ch4.data import mnist_sample
+        return mnist_sample()
+    if not Path(data).is_dir(): raise FileNotFoundError(f'There is no folder {data}. --data takes auto, full, shipped or a folder with train/<label> and valid/<label>.')
+    return Path(data)
+
+def choose_steps(text):
+    "The steps that a comma-separated list means; the beginning of a name is enough"
+    def find(word):
+        hits = [s for s in STEPS if s.lower().startswith(word.strip().lower())]
+        if not word.strip() or len(hits)!=1: raise ValueError(f'{word.strip()!r} is not one of the steps {", ".join(STEPS)}.')
+        return hits[0]
+    chosen = [find(word) for word in text.split(',')]
+    return [s for s in STEPS if s in chosen]
+
+def climb(args):
+    "Run the ladder and write its results"
+    say = (lambda *a, **kw: None) if args.quiet else partial_print
+    names = choose_steps(args.steps) if args.steps else list(STEPS)
+    say('Loading fastai …')
+    start = time.perf_counter()
+    import matplotlib
+    matplotlib.use('Agg')
+    from fastbook_ch4.ladder import Digits,class_accuracy,folder_notes,format_ladder,run_ladder
+    path = choose_data(args.data)
+    digits = Digits.from_folder(path)
+    say(f'{len(digits.train[0]):,} training and {len(digits.valid[0]):,} validation images of {" and ".join(digits.labels)} from {path}')
+    for note in folder_notes(path): say(note)
+    tty,width = sys.stdout.isatty(),40
+    def report(name, share):
+        if tty: say(f'\r{name:<17} training {share:4.0%}'.ljust(width), end='')
+    def done(r): say(('\r' if tty else '') + f'{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(width))
+    rungs = run_ladder(digits, names, args.seed, args.out, report, done)
+    say()
+    print(format_ladder(rungs))
+    if any(r.published for r in rungs):
+        print('\npublished: printed in a study post on the whole of fastbook chapter 4 (2025, in Korean)')
+        if rungs[0].step=='pixel similarity':
+            print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {class_accuracy(rungs[0].probs, digits.valid[1]):.4f}')
+    say(f'\nladder.csv, ladder.png and mistakes.png are in {args.out}  ({time.perf_counter()-start:.0f} s in all)')
+
+def partial_print(*args, **kwargs): print(*args, **kwargs, flush=True)
+
+def parser():
+    p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier", from the command line')
+    sub = p.add_subparsers(required=True, metavar='COMMAND')
+    ladder = sub.add_parser('ladder', help='train every step of the chapter and compare them', description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
+    ladder.add_argument('--data', default='auto', metavar='auto|full|shipped|FOLDER', help='which images: the best there are (auto), the full MNIST_SAMPLE, the 1,000 that ship with the package, or a folder with train/<label> and valid/<label> for two labels (default: auto)')
+    ladder.add_argument('--steps', metavar='NAMES', help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
+    ladder.add_argument('--seed', type=int, default=0, help='for parameters and shuffling (default: 0)')
+    ladder.add_argument('--out', type=Path, default=Path('runs/ladder'), metavar='DIR', help='folder for ladder.csv, ladder.png and mistakes.png (default: runs/ladder)')
+    ladder.add_argument('--quiet', action='store_true', help='print nothing but the table')
+    ladder.set_defaults(run=climb)
+    data = sub.add_parser('data', help='show which images are installed, or install more', description='Without options: show which data sets are installed.')
+    which = data.add_mutually_exclusive_group()
+    which.add_argument('--download', action='store_true', help='download the full MNIST_SAMPLE with fastai')
+    which.add_argument('--archive', metavar='FILE', help='install mnist_sample, mnist_png or cifar2 from a local archive')
+    data.set_defaults(run=show_data)
+    return p
+
+def main(argv=None):
+    "Run the command in `argv` (default: the program's arguments); returns the exit status"
+    args = parser().parse_args(argv)
+    try: args.run(args)
+    except (OSError, TypeError, ValueError) as e:
+        print(f'ch4: {e}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\nch4: interrupted; finished steps are in the output folder', file=sys.stderr)
+        return 130
+
+if __name__=='__main__': sys.exit(main())
