@@ -1,8 +1,8 @@
 """The `ch4` command.
 
-Written by hand. Everything heavy is imported inside the command that needs it, so that `ch4 --help` answers at once.
-"""
+Written by hand; heavy imports wait inside the commands that need them, so that `ch4 --help` answers at once."""
 import argparse,sys,time
+from functools import partial
 from pathlib import Path
 
 from fastbook_ch4 import store
@@ -52,8 +52,8 @@ def choose_steps(text):
 
 def climb(args):
     "Run the ladder and write its results"
-    say = (lambda *a, **kw: None) if args.quiet else partial_print
-    names = choose_steps(args.steps) if args.steps else list(STEPS)
+    say = partial(print, flush=True) if not args.quiet else lambda *a,**kw: None
+    names = list(STEPS) if args.steps is None else choose_steps(args.steps)
     say('Loading fastai …')
     start = time.perf_counter()
     import matplotlib
@@ -75,8 +75,6 @@ def climb(args):
         if rungs[0].step=='pixel similarity':
             print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {class_accuracy(rungs[0].probs, digits.valid[1]):.4f}')
     say(f'\nladder.csv, ladder.png and mistakes.png are in {args.out}  ({time.perf_counter()-start:.0f} s in all)')
-
-def partial_print(*args, **kwargs): print(*args, **kwargs, flush=True)
 
 def parser():
     p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier", from the command line')

@@ -9,8 +9,8 @@ __all__ = ['mnist_sample', 'image_files', 'grey_image', 'load_images', 'check_pi
 # %% ../nbs/01_data.ipynb #0845af41
 import warnings
 with warnings.catch_warnings():
-    # torch announces the end of a function that fastai 2.8 calls while it is imported; a reader can do nothing about it
-    warnings.filterwarnings('ignore', message='.*torch.jit.script.*')
+    # torch and pandas announce the end of two things that fastai 2.8 uses while it is imported; a reader can do nothing about it
+    for old in ('torch.jit.script', 'mode.chained_assignment'): warnings.filterwarnings('ignore', message=f'.*{old}')
     import fastai.vision.all
 
 # %% ../nbs/01_data.ipynb #e3e706ae
@@ -19,10 +19,9 @@ from pathlib import Path
 import numpy as np, torch
 from PIL import Image
 from fastai.data.core import DataLoaders, TfmdDL
-from fastai.data.external import URLs, fastai_cfg
-from fastai.data.load import DataLoader
-from fastai.torch_core import TensorImageBW, TitledStr, to_cpu
-from fastcore.all import L, store_attr
+from fastai.data.external import URLs
+from fastai.torch_core import TensorImageBW, TitledStr
+from fastcore.all import store_attr
 
 from . import store
 

@@ -52,9 +52,10 @@ def quadratic(
 def line_up(
     preds,   # Predictions, one per target
     targets, # Targets; a last axis of size 1 may be missing on either side
-) -> tuple: # `preds, targets` of one shape; `ValueError` if they do not pair up one to one or are empty
+) -> tuple: # `preds, targets` of one shape, as plain tensors; `ValueError` if they do not pair up one to one or are empty
     "Give `preds` and `targets` the same shape, or refuse"
     shapes = f'{tuple(preds.shape)} predictions do not pair up with {tuple(targets.shape)} targets'
+    preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]  # fastai's tensor types refuse to mix
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
     elif targets.ndim==preds.ndim+1 and targets.shape[-1]==1: preds = preds[...,None]
     if preds.shape!=targets.shape: raise ValueError(f'{shapes}. Pass one prediction per target.')
@@ -112,9 +113,10 @@ def apply_step(
     loss_func=rmse_loss # Function of predictions and targets that returns one number
 ) -> tuple: # Predictions (n,) and loss (), both from before the step and detached
     "One step of gradient descent: predict, loss, gradient, step"
+    check_lr(lr)
     preds = f(t, params)
     loss = loss_func(preds, targets)
     loss.backward()
-    params.data -= check_lr(lr) * params.grad
+    params.data -= lr*params.grad
     params.grad = None
     return preds.detach(), loss.detach()

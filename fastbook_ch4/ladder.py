@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STEPS', 'PUBLISHED', 'Digits', 'Report', 'tracker', 'pixel_similarity', 'own_loop', 'n_params', 'basic_optim',
            'fit_learner', 'sgd', 'two_layer_net', 'resnet', 'Rung', 'run_step', 'class_accuracy', 'write_csv',
-           'format_ladder', 'plot_ladder', 'run_ladder', 'save_pictures', 'folder_notes']
+           'format_ladder', 'plot_ladder', 'save_pictures', 'run_ladder', 'folder_notes']
 
 # %% ../nbs/10_ladder.ipynb #7af55244
 import csv,os,time
@@ -26,6 +26,7 @@ from .models import simple_net
 from .vision import image_dataloaders, resnet_learner, show_mistakes
 from fastai.callback.core import Callback
 from fastai.torch_core import set_seed
+from fastcore.all import noop
 
 # %% ../nbs/10_ladder.ipynb #9b1d31ed
 @dataclass
@@ -45,29 +46,40 @@ class Digits:
 
 # %% ../nbs/10_ladder.ipynb #bf358621
 class Report(Callback):
-    "Tells `report` the share of the training that is done"
+    "Tells `report` the share of a `Learner`'s training that is done"
     def __init__(self, report): self.report = report
     def after_batch(self):
         if self.training: self.report(self.pct_train)
 
-def tracker(report):
-    "A wrapper for a range of epochs that tells `report` the share that is done"
+# %% ../nbs/10_ladder.ipynb #014ec23c
+def tracker(
+    report # Function of a share from 0 to 1
+): # Function that wraps a range of epochs
+    "For loops without a `Learner`: tells `report` the share of the epochs that is done"
     def track(epochs):
         for i in epochs:
             yield i
             report((i+1)/len(epochs))
     return track
 
-# %% ../nbs/10_ladder.ipynb #63553542
-def pixel_similarity(digits, report=print):
-    "Lesson 2: nearest mean image"
-    (x,y),(vx,_) = digits.train,digits.valid
+# %% ../nbs/10_ladder.ipynb #d5821a6d
+def pixel_similarity(
+    digits,      # The images, a `Digits`
+    report=noop, # Told the share that is done
+) -> tuple: # Number of fitted numbers, and (n,) for the validation images: above one half means the first label
+    "Lesson 2: the nearer mean image"
+    (x,y),(valid_x,_) = digits.train,digits.valid
     means = {label: mean_digit(x[y[:,0]==t]) for label,t in zip(digits.labels, (1,0))}
-    d = PixelSimilarity(means).distances(vx)
+    d = PixelSimilarity(means).distances(valid_x)
     return sum(m.numel() for m in means.values()), d[1]/d.sum(0)
 
-# %% ../nbs/10_ladder.ipynb #de8af754
-def own_loop(digits, report=print, steps=980, lr=1.):
+# %% ../nbs/10_ladder.ipynb #ba0bc7ca
+def own_loop(
+    digits,      # The images, a `Digits`
+    report=noop, # Told the share that is done
+    steps=980,   # Mini-batches to train on, to the nearest epoch
+    lr=1.,       # Learning rate
+) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 5: a linear model and a loop written by hand"
     weights,bias = init_params((digits.n_pixels,1)),init_params(1)
     model,dl = partial(linear1, weights=weights, bias=bias),digits.dataloaders().train
@@ -79,36 +91,70 @@ def own_loop(digits, report=print, steps=980, lr=1.):
                 p.grad.zero_()
     with torch.no_grad(): return weights.numel()+bias.numel(), sigmoid(model(digits.valid_rows))[:,0]
 
-# %% ../nbs/10_ladder.ipynb #2f66134d
-def n_params(model): return sum(p.numel() for p in model.parameters())
+# %% ../nbs/10_ladder.ipynb #ea0b54c3
+def n_params(
+    model # Module
+) -> int:
+    "The number of parameters of `model`"
+    return sum(p.numel() for p in model.parameters())
 
-def basic_optim(digits, report=print, steps=980, lr=1.):
+# %% ../nbs/10_ladder.ipynb #cfc83a45
+def basic_optim(
+    digits,      # The images, a `Digits`
+    report=noop, # Told the share that is done
+    steps=980,   # Mini-batches to train on, to the nearest epoch
+    lr=1.,       # Learning rate
+) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 6: `nn.Linear` trained by `BasicOptim`"
     model,dls = torch.nn.Linear(digits.n_pixels, 1),digits.dataloaders()
     train_model(model, dls, BasicOptim(model.parameters(), lr), epochs_for(len(dls.train), steps), track=tracker(report))
     with torch.no_grad(): return n_params(model), sigmoid(model(digits.valid_rows))[:,0]
 
-# %% ../nbs/10_ladder.ipynb #92949673
-def fit_learner(learn, epochs, lr, report, fit='fit'):
-    "Train `learn` in silence but for `report`; returns parameters and activated predictions on the validation images"
+# %% ../nbs/10_ladder.ipynb #a9c57e03
+def fit_learner(
+    learn,     # A `Learner`
+    epochs,    # Passes over the training images
+    lr,        # Learning rate
+    report,    # Told the share that is done
+    fit='fit', # Its method to train with
+) -> tuple: # Number of parameters, and the activated predictions for the validation images
+    "Train `learn` in silence but for `report`"
     with learn.no_bar(), learn.no_logging():
         getattr(learn, fit)(epochs, lr, cbs=Report(report))
         return n_params(learn.model), learn.get_preds()[0]
 
-def sgd(digits, report=print, steps=980, lr=1.):
+# %% ../nbs/10_ladder.ipynb #9d99fa21
+def sgd(
+    digits,      # The images, a `Digits`
+    report=noop, # Told the share that is done
+    steps=980,   # Mini-batches to train on, to the nearest epoch
+    lr=1.,       # Learning rate
+) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 7: the same model in a `Learner` with fastai's `SGD`"
     dls = digits.dataloaders()
     n,probs = fit_learner(digit_learner(dls, torch.nn.Linear(digits.n_pixels, 1)), epochs_for(len(dls.train), steps), lr, report)
     return n,probs[:,0]
 
-def two_layer_net(digits, report=print, steps=1960, lr=.1):
+# %% ../nbs/10_ladder.ipynb #de6cd873
+def two_layer_net(
+    digits,      # The images, a `Digits`
+    report=noop, # Told the share that is done
+    steps=1960,  # Mini-batches to train on, to the nearest epoch
+    lr=.1,       # Learning rate
+) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 8: a hidden layer of 30 units"
     dls = digits.dataloaders()
     n,probs = fit_learner(digit_learner(dls, simple_net(digits.n_pixels)), epochs_for(len(dls.train), steps), lr, report)
     return n,probs[:,0]
 
-def resnet(digits, report=print, steps=100, lr=.1):
-    "Lesson 9: resnet18 through `cnn_learner`, two outputs, `F.cross_entropy`"
+# %% ../nbs/10_ladder.ipynb #6b5e4685
+def resnet(
+    digits,      # The images, a `Digits`
+    report=noop, # Told the share that is done
+    steps=100,   # Mini-batches to train on, to the nearest epoch
+    lr=.1,       # Highest learning rate of the one-cycle schedule
+) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
+    "Lesson 9: resnet18 through `cnn_learner`"
     dls = image_dataloaders(digits.path)
     learn = resnet_learner(dls, loss_func=F.cross_entropy)
     n,logits = fit_learner(learn, epochs_for(len(dls.train), steps), lr, report, fit='fit_one_cycle')
@@ -139,7 +185,7 @@ def run_step(
     name,   # A key of `STEPS`
     digits, # The images, a `Digits`
     seed=0, # For parameters and shuffling
-    report=lambda share: None, # Told the share that is done
+    report=noop, # Told the share that is done
 ) -> Rung:
     "Train step `name` on `digits` and count what it gets right"
     set_seed(seed)
@@ -193,17 +239,32 @@ def plot_ladder(
     "Draw the error rate and the seconds of `rungs`"
     fig,(left,right) = plt.subplots(1, 2, figsize=(9, 1.4+.42*len(rungs)), sharey=True, layout='constrained')
     y,errors,seconds = range(len(rungs)),[100*(1-r.accuracy) for r in rungs],[r.seconds for r in rungs]
+    best,slowest = max(rungs, key=lambda r: r.correct),max(rungs, key=lambda r: r.seconds)
     left.barh(y, errors, color='#0072B2')
     right.scatter(seconds, y, color='#D55E00', zorder=2)
     for i,r in enumerate(rungs):
         left.annotate(f'{errors[i]:.2f} %  ({r.total-r.correct:,} wrong)', (errors[i],i), (4,0), textcoords='offset points', va='center')
         right.annotate(f'{r.seconds:.2g} s', (r.seconds,i), (7,0), textcoords='offset points', va='center')
-    left.set(xlabel='wrong answers on validation images (%)', yticks=y, yticklabels=[r.step for r in rungs], xlim=(0, 1.7*max(errors+[.1])), title='Mistakes')
+    left.set(xlabel='wrong answers on validation images (%)', yticks=y, yticklabels=[r.step for r in rungs], xlim=(0, 1.7*max(errors+[.1])), title=f'{best.step} makes the fewest mistakes')
     left.invert_yaxis()
-    right.set(xscale='log', xlabel='seconds to train and predict (logarithmic)', xlim=(.3*min(seconds), 8*max(seconds)), title='Time')
+    right.set(xscale='log', xlabel='seconds to train and predict (logarithmic)', xlim=(.3*min(seconds), 8*max(seconds)), title=f'{slowest.step} takes longest')
+    right.xaxis.set_major_formatter('{x:g}')
     right.grid(axis='x', color='#dddddd', zorder=0)
     for ax in (left,right): ax.spines[['top','right']].set_visible(False)
     return fig
+
+# %% ../nbs/10_ladder.ipynb #c974beb1
+def save_pictures(
+    rungs,  # Finished `Rung`s with their `probs`
+    digits, # The images they were judged on, a `Digits`
+    out,    # Folder for `ladder.png` and `mistakes.png`
+):
+    "Write the plot of `rungs` and the mistakes of the best of them into `out`"
+    best = max(rungs, key=lambda r: r.correct)
+    mistakes = show_mistakes(digits.valid[0], best.probs, digits.valid[1], digits.labels[::-1], title=f'{best.step}: ')
+    for fig,name in ((plot_ladder(rungs), 'ladder.png'), (mistakes, 'mistakes.png')):
+        fig.savefig(out/name, dpi=150)
+        plt.close(fig)
 
 # %% ../nbs/10_ladder.ipynb #a0a04d73
 def run_ladder(
@@ -211,8 +272,8 @@ def run_ladder(
     names=tuple(STEPS), # Steps to run; `ValueError` for an unknown one
     seed=0,   # For parameters and shuffling, set anew before each step
     out=None, # Folder for `ladder.csv`, `ladder.png` and `mistakes.png`; nothing is written if `None`
-    report=lambda name,share: None, # Told the step and the share that is done
-    done=lambda rung: None, # Told each finished `Rung`
+    report=noop, # Told the step and the share that is done
+    done=noop, # Told each finished `Rung`
 ) -> list: # The finished `Rung`s
     "Run the steps `names` on `digits`"
     unknown = [o for o in names if o not in STEPS]
@@ -225,14 +286,6 @@ def run_ladder(
         done(rungs[-1])
     if out: save_pictures(rungs, digits, Path(out))
     return rungs
-
-def save_pictures(rungs, digits, out):
-    "Write the plot of `rungs` and the mistakes of the best of them into the folder `out`"
-    best = max(rungs, key=lambda r: r.correct)
-    mistakes = show_mistakes(digits.valid[0], best.probs, digits.valid[1], digits.labels[::-1], title=f'{best.step}: ')
-    for fig,name in ((plot_ladder(rungs), 'ladder.png'), (mistakes, 'mistakes.png')):
-        fig.savefig(out/name, dpi=150)
-        plt.close(fig)
 
 # %% ../nbs/10_ladder.ipynb #0321e21b
 def folder_notes(

@@ -1,9 +1,7 @@
 """Which data sets are installed, and how they get there.
 
-Written by hand and importing the standard library only (heavier imports wait inside the functions that need them),
-so that `ch4 data` answers at once.
-"""
-import configparser,hashlib,os,shutil,tarfile,uuid,zlib
+Written by hand; heavy imports wait inside the functions that need them, so that `ch4 data` answers at once."""
+import configparser,hashlib,os,shutil,sys,tarfile,uuid,zlib
 from contextlib import contextmanager
 from dataclasses import dataclass,field
 from pathlib import Path,PurePosixPath
@@ -51,12 +49,16 @@ def offline():
     "Whether `FASTBOOK_CH4_OFFLINE` asks not to touch the network"
     return os.environ.get('FASTBOOK_CH4_OFFLINE', '') not in ('', '0')
 
-def data_home():
-    "fastai's data folder: `data` under `FASTAI_HOME` (default `~/.fastai`), or where its `config.ini` puts it"
+def _fastai_folder(key):
+    "The folder that fastai calls `key`: under `FASTAI_HOME` (default `~/.fastai`), or where its `config.ini` puts it"
     home = Path(os.environ.get('FASTAI_HOME') or '~/.fastai').expanduser().absolute()
     cfg = configparser.ConfigParser()
     cfg.read(home/'config.ini', encoding='utf8')
-    return home/cfg.defaults().get('data', 'data')
+    return home/cfg.defaults().get(key, key)
+
+def data_home():
+    "The folder where fastai keeps its data sets"
+    return _fastai_folder('data')
 
 def folder(name):
     "Where data set `name` is, or will be, installed"
@@ -113,7 +115,7 @@ def _pixel_digest(files, root):
     from PIL import Image
     from fastprogress.fastprogress import progress_bar
     digest = hashlib.sha256()
-    for f in progress_bar(files, leave=False):
+    for f in progress_bar(files, leave=False, display=len(files)>5000 and sys.stdout.isatty()):
         try:
             with Image.open(f) as img: digest.update(f'{f.relative_to(root).as_posix()} {img.size}'.encode() + img.convert('L').tobytes())
         except Exception as e: raise ValueError(f'{f.relative_to(root)} in the archive is not a readable image ({e}).') from None
@@ -172,11 +174,11 @@ def install_shipped():
 
 def download(timeout=4):
     "Download MNIST_SAMPLE with fastai, check it and install it; a connection silent for `timeout` seconds raises `OSError`"
-    from fastbook_ch4.data import URLs,fastai_cfg  # imports fastai without its import-time warnings
+    from fastbook_ch4.data import URLs  # imports fastai without its import-time warnings
     import fastai.data
     from fastdownload.core import check,checks_module,download_url
     from http.client import HTTPException
-    url,archive = URLs.MNIST_SAMPLE,fastai_cfg().path('archive')/'mnist_sample.tgz'
+    url,archive = URLs.MNIST_SAMPLE,_fastai_folder('archive')/'mnist_sample.tgz'
     archive.parent.mkdir(parents=True, exist_ok=True)
     right = lambda: check(checks_module(fastai.data), url, archive)
     try:
@@ -186,5 +188,6 @@ def download(timeout=4):
                 archive.unlink()
                 raise OSError('the downloaded file has the wrong size or checksum and was removed')
         return install('mnist_sample', archive)
-    except (HTTPException, ValueError) as e: raise OSError(f'the download failed ({e})') from e
+    except (HTTPException, ValueError, NameError) as e:  # fastcore 2.2 answers a transfer that breaks off with a NameError
+        raise OSError(f'the download failed ({e})') from e
     finally: archive.with_name(archive.name+'.part').unlink(missing_ok=True)

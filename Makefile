@@ -1,0 +1,52 @@
+# `make` lists the targets. VENV=DIR uses another environment, PYTHON=... another interpreter to make it with.
+VENV ?= .venv
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.PHONY: help ladder test test-full lab readme outputs clean
+
+# An environment is up to date for this folder when its stamp holds this key.
+KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)
+RUN := "$(VENV)/bin/python"
+
+# $(call install,STAMP,WHAT): install WHAT into $(VENV) unless that was done for this folder and these settings
+define install
+@if [ "$$(cat "$(VENV)/.fastbook_ch4-$(1)" 2>/dev/null)" != "$(KEY)" ]; then \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")' && \
+	{ test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"; } && \
+	echo 'Installing into $(VENV); this takes a few minutes and happens once.' && \
+	$(RUN) -m pip install --disable-pip-version-check -e '$(2)' && \
+	echo "$(KEY)" > "$(VENV)/.fastbook_ch4-$(1)"; \
+fi
+endef
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+ladder: ## train every step of the chapter and compare them (installs first)
+	$(call install,run,.)
+	@$(RUN) -m fastbook_ch4.cli ladder
+
+test: ## run all notebooks and tests on the shipped digits (installs first)
+	$(call install,dev,.[dev])
+	@$(RUN) tests/run.py
+
+test-full: ## run all notebooks and the published figures on the full MNIST_SAMPLE
+	$(call install,dev,.[dev])
+	@$(RUN) tests/run.py --full
+
+lab: ## open the lessons in JupyterLab
+	$(call install,lab,.[lab])
+	@$(RUN) -m jupyter lab nbs
+
+readme: ## make README.md from nbs/index.ipynb
+	$(call install,dev,.[dev])
+	@$(RUN) tools/readme.py
+
+outputs: ## run the notebooks on the full MNIST_SAMPLE and save what they show
+	$(call install,dev,.[dev])
+	@$(RUN) tests/run.py --save
+	@$(RUN) tools/readme.py
+
+clean: ## remove everything that was made here, except $(VENV)
+	rm -rf runs build dist *.egg-info _proc _docs .pytest_cache nbs/models nbs/runs
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

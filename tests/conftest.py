@@ -1,0 +1,56 @@
+"Fixtures that several test files share"
+import os,shutil,subprocess,sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from fastbook_ch4 import store
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def shipped():
+    "Folder of the 1,000 shipped digits"
+    return store.install_shipped()
+
+@pytest.fixture(scope='session')
+def full():
+    "Folder of the full MNIST_SAMPLE; tests that use it are marked `full`"
+    if not store.is_installed('mnist_sample'): pytest.skip('the full MNIST_SAMPLE is not installed (ch4 data --archive FILE)')
+    return store.folder('mnist_sample')
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    "An empty data folder of fastai's, without network"
+    monkeypatch.setenv('FASTAI_HOME', str(tmp_path/'home'))
+    monkeypatch.setenv('FASTBOOK_CH4_OFFLINE', '1')
+    return tmp_path/'home'
+
+@pytest.fixture
+def few(shipped, tmp_path):
+    "A folder with 40 training and 16 validation digits of each label"
+    for split,n in (('train',40), ('valid',16)):
+        for label in '37':
+            (tmp_path/'few'/split/label).mkdir(parents=True)
+            for f in sorted((shipped/split/label).iterdir())[:n]: shutil.copy(f, tmp_path/'few'/split/label)
+    return tmp_path/'few'
+
+@pytest.fixture
+def make_folder(tmp_path):
+    "Function that writes a small image folder: `make_folder(labels=..., size=..., mode=...)`"
+    def make(name='pictures', labels=('cat','dog'), size=(28,28), mode='L', n=2):
+        for split in ('train','valid'):
+            for i,label in enumerate(labels):
+                (tmp_path/name/split/label).mkdir(parents=True)
+                for k in range(n): Image.new(mode, size, (60*i+20*k if mode[0] in 'LI' else 'orange')).save(tmp_path/name/split/label/f'{k}.png')
+        return tmp_path/name
+    return make
+
+@pytest.fixture
+def ch4():
+    "Function that runs the `ch4` command: `ch4('data', env={...})` returns the finished process"
+    def run(*args, env=None, cwd=None, python=sys.executable):
+        env = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONIOENCODING': 'utf8', **(env or {})}
+        return subprocess.run([str(python), '-m', 'fastbook_ch4.cli', *map(str, args)], env=env, cwd=cwd, capture_output=True, text=True, encoding='utf8', timeout=500)
+    return run

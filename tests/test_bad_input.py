@@ -1,0 +1,158 @@
+"Wrong input is refused with an error that says what was wrong; nothing is answered in silence"
+import math
+
+import pytest, torch
+from PIL import Image
+from torch import nn,tensor
+from fastbook_ch4.baseline import *
+from fastbook_ch4.data import *
+from fastbook_ch4.descent import *
+from fastbook_ch4.ladder import *
+from fastbook_ch4.learner import *
+from fastbook_ch4.loss import *
+from fastbook_ch4.models import *
+from fastbook_ch4.optimizer import *
+from fastbook_ch4.training import *
+from fastbook_ch4.vision import *
+
+ONES,ZEROS = torch.ones(4,28,28),torch.zeros(4,1)
+
+CASES = {
+    # name: (call, error, what the message must say)
+    'loss: (N,1) against (M,)':       (lambda: mnist_loss(ZEROS, torch.zeros(3)), ValueError, r'\(4, 1\) predictions .* \(3,\) targets'),
+    'loss: (N,2)':                    (lambda: mnist_loss(torch.zeros(4,2), torch.zeros(4)), ValueError, r'\(4, 2\) predictions'),
+    'loss: (N,2) against (N,1)':      (lambda: mnist_loss(torch.zeros(4,2), ZEROS), ValueError, r'\(4, 2\) predictions'),
+    'loss: (1,1) against (N,1)':      (lambda: mnist_loss(torch.zeros(1,1), ZEROS), ValueError, r'\(1, 1\) predictions'),
+    'loss: targets 3 and 7':          (lambda: mnist_loss(torch.zeros(2), tensor([3,7])), ValueError, 'one is 3'),
+    'loss: target 0.5':               (lambda: mnist_loss(torch.zeros(2), tensor([1.,.5])), ValueError, 'one is 0.5'),
+    'loss: target NaN':               (lambda: mnist_loss(torch.zeros(1), tensor([math.nan])), ValueError, 'one is nan'),
+    'loss: empty batch':              (lambda: mnist_loss(torch.zeros(0,1), torch.zeros(0,1)), ValueError, 'empty'),
+    'loss: unknown reduction':        (lambda: mnist_loss(ZEROS, ZEROS, reduction='average'), ValueError, "'mean', 'sum' or 'none'"),
+    'accuracy: (N,1) against (M,)':   (lambda: batch_accuracy(ZEROS, torch.zeros(3)), ValueError, r'\(4, 1\) predictions'),
+    'accuracy: (N,2)':                (lambda: batch_accuracy(torch.zeros(4,2), torch.zeros(4)), ValueError, r'\(4, 2\) predictions'),
+    'accuracy: targets 3 and 7':      (lambda: batch_accuracy(torch.zeros(2), tensor([3,7])), ValueError, 'one is 3'),
+    'accuracy: empty batch':          (lambda: batch_accuracy(torch.zeros(0), torch.zeros(0)), ValueError, 'empty'),
+    'mse: (N,1) against (M,)':        (lambda: mse(ZEROS, torch.zeros(3)), ValueError, r'\(4, 1\)'),
+    'mse: empty':                     (lambda: mse(torch.zeros(0), torch.zeros(0)), ValueError, 'empty'),
+    'rmse: (N,) against (M,)':        (lambda: rmse_loss(torch.zeros(4), torch.zeros(3)), ValueError, r'\(4,\)'),
+    'distance: integer pixels':       (lambda: mnist_distance(ONES.int(), ONES), TypeError, r'x\.float\(\)/255'),
+    'distance: pixels to 255':        (lambda: mnist_distance(ONES*255, ONES), ValueError, 'from 255 to 255'),
+    'distance: NaN pixels':           (lambda: mnist_distance(ONES*math.nan, ONES), ValueError, 'nan'),
+    'distance: other size':           (lambda: mnist_distance(ONES, ONES[:,1:]), ValueError, r'\(4, 27, 28\)'),
+    'distance: 4 against 3 images':   (lambda: mnist_distance(ONES, ONES[:3]), ValueError, r'\(3, 28, 28\)'),
+    'distance: flattened':            (lambda: mnist_distance(ONES[0], ONES[0].flatten()), ValueError, r'\(784,\)'),
+    'distance: no image':             (lambda: mnist_distance(ONES[:0], ONES[0]), ValueError, 'no pixels'),
+    'mean digit: one image':          (lambda: mean_digit(ONES[0]), ValueError, r'\(n, height, width\)'),
+    'mean digit: no image':           (lambda: mean_digit(ONES[:0]), ValueError, 'no pixels'),
+    'mean digit: integers':           (lambda: mean_digit(ONES.int()), TypeError, 'floats'),
+    'classifier: three means':        (lambda: PixelSimilarity({'1': ONES[0], '2': ONES[0], '3': ONES[0]}), ValueError, 'Two mean images'),
+    'quadratic: two parameters':      (lambda: quadratic(ZEROS, tensor([1.,2.])), ValueError, '3 parameters'),
+    'linear1: integer pixels':        (lambda: linear1(torch.ones(2,784).int(), torch.ones(784,1), torch.ones(1)), TypeError, r'xb\.float\(\)/255'),
+    'train_epoch: no batch':          (lambda: train_epoch(None, [], None, None), ValueError, 'no batch'),
+    'validate_epoch: no batch':       (lambda: validate_epoch(None, []), ValueError, 'no batch'),
+    'train_model: no epoch':          (lambda: train_model(None, None, None, 0), ValueError, 'at least 1 epoch'),
+    'BasicOptim: no parameters':      (lambda: BasicOptim([], .1), ValueError, 'no parameters'),
+    'BasicOptim: empty group':        (lambda: BasicOptim([[]], .1), ValueError, 'no parameters'),
+    'BasicOptim: used-up generator':  (lambda: BasicOptim(iter(()), .1), ValueError, 'no parameters'),
+    'BasicOptim: lr 0':               (lambda: BasicOptim([ZEROS], 0), ValueError, 'positive finite'),
+    'BasicOptim: lr negative':        (lambda: BasicOptim([ZEROS], -.1), ValueError, 'positive finite'),
+    'BasicOptim: lr infinite':        (lambda: BasicOptim([ZEROS], math.inf), ValueError, 'positive finite'),
+    'BasicOptim: lr NaN':             (lambda: BasicOptim([ZEROS], math.nan), ValueError, 'positive finite'),
+    'BasicOptim: lr text':            (lambda: BasicOptim([ZEROS], '0.1'), ValueError, "'0.1'"),
+    'BasicOptim: lr set later':       (lambda: BasicOptim([ZEROS], .1).set_hypers(lr=-1.), ValueError, 'positive finite'),
+    'BasicOptim: weight decay':       (lambda: BasicOptim([ZEROS], .1, wd=.01), ValueError, 'no weight decay'),
+    'BasicOptim: decay set later':    (lambda: BasicOptim([ZEROS], .1).set_hypers(wd=.01), ValueError, 'no weight decay'),
+    'apply_step: lr 0':               (lambda: apply_step(torch.ones(3).requires_grad_(), ZEROS, ZEROS, lr=0), ValueError, 'positive finite'),
+    'saturation: nothing':            (lambda: saturation(torch.zeros(0)), ValueError, 'no logits'),
+    'epochs_for: no batch':           (lambda: epochs_for(0, 10), ValueError, 'at least 1'),
+    'ladder: unknown step':           (lambda: run_ladder(None, ['forest']), ValueError, 'forest'),
+    'ladder: no step':                (lambda: run_ladder(None, []), ValueError, 'at least one'),
+}
+
+@pytest.mark.parametrize('name', CASES)
+def test_refused(name):
+    call,error,message = CASES[name]
+    with pytest.raises(error, match=message): call()
+
+def test_a_refused_step_changes_nothing():
+    params = torch.ones(3).requires_grad_()
+    with pytest.raises(ValueError): apply_step(params, ZEROS, ZEROS, lr=-1)
+    assert params.tolist()==[1,1,1] and params.grad is None
+
+def test_a_refused_rate_leaves_the_old_one():
+    opt = BasicOptim([torch.ones(1)], .1)
+    for wrong in (dict(lr=-1.), dict(wd=.5)):
+        with pytest.raises(ValueError): opt.set_hypers(**wrong)
+    assert dict(opt.hypers[0])=={'lr': .1, 'mom': 0., 'wd': 0.}
+
+# Folders
+
+def test_no_train(make_folder):
+    with pytest.raises(ValueError, match="no folder 'train'"): digit_tensors(make_folder()/'valid')
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(ValueError, match="no folder 'train'"): digit_dataloaders(tmp_path/'nowhere')
+
+@pytest.mark.parametrize('labels', [('cat',), ('cat','dog','hen')])
+def test_not_two_labels(make_folder, labels):
+    with pytest.raises(ValueError, match=f'{len(labels)} labels'): digit_tensors(make_folder(labels=labels))
+
+def test_other_labels_in_valid(make_folder):
+    path = make_folder()
+    (path/'valid'/'dog').rename(path/'valid'/'hen')
+    with pytest.raises(ValueError, match='hen'): digit_tensors(path)
+
+def test_empty_label(make_folder):
+    path = make_folder()
+    for f in (path/'valid'/'dog').iterdir(): f.unlink()
+    with pytest.raises(ValueError, match=r'valid.dog holds no images'): digit_tensors(path)
+
+def test_text_file_named_png(make_folder):
+    path = make_folder()
+    (path/'train'/'cat'/'letter.png').write_text('dear cat')
+    for read in (digit_tensors, lambda p: image_dataloaders(p).one_batch()):
+        with pytest.raises(ValueError, match='letter.png is not a readable image'): read(path)
+
+def test_truncated_image(make_folder):
+    path = make_folder()
+    good = (path/'train'/'cat'/'0.png').read_bytes()
+    (path/'train'/'cat'/'0.png').write_bytes(good[:len(good)//2])
+    with pytest.raises(ValueError, match='0.png is not a readable image'): digit_tensors(path)
+
+def test_mixed_sizes_in_a_label(make_folder):
+    path = make_folder()
+    Image.new('L', (20,28)).save(path/'train'/'cat'/'odd.png')
+    with pytest.raises(ValueError, match='odd.png is 20x28'): digit_tensors(path)
+
+def test_other_size_in_another_label(make_folder):
+    path = make_folder()
+    for f in (path/'valid'/'dog').iterdir(): Image.new('L', (20,20)).save(f)
+    with pytest.raises(ValueError, match=r'\(20, 20\) and of \(28, 28\)'): digit_tensors(path)
+
+def test_too_small(make_folder):
+    with pytest.raises(ValueError, match='7x9 pixels'): digit_tensors(make_folder(size=(7,9)))
+
+def test_sixteen_bits(make_folder):
+    with pytest.raises(ValueError, match='more than 8 bits'): digit_tensors(make_folder(mode='I;16'))
+
+def test_no_batch_size(make_folder):
+    with pytest.raises(ValueError, match='bs=0'): digit_dataloaders(make_folder(), bs=0)
+
+@pytest.mark.parametrize('size, shape', [((8,8),(8,8)), ((64,64),(64,64)), ((20,30),(30,20)), ((128,128),(64,64)), ((200,100),(32,64))])
+def test_sizes_that_work(make_folder, size, shape):
+    assert load_digits(make_folder(size=size))[0][0].shape==(4,*shape)
+
+def test_hidden_files_do_not_count(make_folder):
+    path = make_folder()
+    (path/'train'/'.cache').mkdir()
+    (path/'train'/'cat'/'.DS_Store').write_bytes(b'x')
+    (path/'train'/'cat'/'._0.png').write_bytes(b'x')
+    assert len(digit_tensors(path)[0])==4
+
+# Prediction
+
+@pytest.mark.parametrize('image, error, message', [
+    (torch.ones(28,28).int(), TypeError, 'floats'), (torch.full((28,28), 255.), ValueError, 'to 255'), (torch.ones(20,20), ValueError, r'\(20, 20\)')])
+def test_predict_refuses(few, image, error, message):
+    learn = digit_learner(digit_dataloaders(few), nn.Linear(784,1))
+    with pytest.raises(error, match=message): learn.predict(image)

@@ -1,0 +1,114 @@
+"The `ch4` command, run as a person runs it"
+import csv,subprocess,sys,time
+
+import pytest
+from PIL import Image
+from conftest import ROOT
+from fastbook_ch4 import cli,store
+from fastbook_ch4.ladder import STEPS
+
+
+def test_help_imports_nothing_heavy():
+    code = 'import sys; from fastbook_ch4 import cli; cli.parser().format_help(); print([m for m in ("torch","fastai","numpy","PIL","matplotlib") if m in sys.modules])'
+    assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True).stdout.strip()=='[]'
+
+def test_help(ch4):
+    for args,words in (((), ['ladder','data']), (('ladder',), ['--data','--seed','--out','--steps','--quiet',*STEPS]), (('data',), ['--download','--archive'])):
+        p = ch4(*args, '--help')
+        assert p.returncode==0 and all(w in ' '.join(p.stdout.split()) for w in words) and p.stderr==''
+
+def test_the_same_steps_everywhere(): assert cli.STEPS==tuple(STEPS)
+
+def test_data_status_without_data(ch4, home):
+    p = ch4('data')
+    assert p.returncode==0 and p.stderr==''
+    for name in store.DATASETS: assert name in p.stdout
+    assert 'not installed' in p.stdout and '--archive' in p.stdout and str(home) in p.stdout
+    assert not home.exists()  # looking changes nothing
+
+def test_data_download_offline(ch4, home):
+    p = ch4('data', '--download')
+    assert p.returncode==1 and p.stderr.startswith('ch4: ') and 'OFFLINE' in p.stderr and 'Traceback' not in p.stderr
+
+def test_data_archive_refused(ch4, home, tmp_path):
+    for name,text in (('nowhere.tgz',None), ('letter.tgz','dear data')):
+        if text: (tmp_path/name).write_text(text)
+        p = ch4('data', '--archive', tmp_path/name)
+        assert p.returncode==1 and name in p.stderr and 'Traceback' not in p.stderr
+
+@pytest.mark.full
+def test_data_status_with_the_full_sample(ch4, full):
+    p = ch4('data')
+    assert any('mnist_sample' in line and ' installed' in line and 'not' not in line.split('every')[0] for line in p.stdout.splitlines())
+
+def read(file): return list(csv.DictReader(open(file, newline='')))
+
+def test_ladder(ch4, home, tmp_path):
+    out = tmp_path/'some'/'where'
+    p = ch4('ladder', '--data', 'shipped', '--steps', 'pixel, own,basic,two', '--out', out)
+    assert p.returncode==0 and p.stderr==''
+    rows = read(out/'ladder.csv')
+    assert list(rows[0])==['step','parameters','seconds','correct','total','accuracy','published']
+    assert [r['step'] for r in rows]==['pixel similarity','own loop','BasicOptim','two-layer net']
+    assert [r['parameters'] for r in rows]==['1568','785','785','23581']
+    for r in rows:
+        assert r['total']=='200' and float(r['accuracy'])==pytest.approx(int(r['correct'])/200) and r['published']==''
+        assert f'{r["correct"]} of 200' in p.stdout
+    assert 'published' not in p.stdout
+    for name in ('ladder.png','mistakes.png'): assert min(Image.open(out/name).size)>300
+    assert sorted(f.name for f in out.iterdir())==['ladder.csv','ladder.png','mistakes.png']
+
+def test_ladder_quiet_and_seed(ch4, home, tmp_path):
+    def table(seed):
+        p = ch4('ladder', '--data', 'shipped', '--steps', 'own', '--quiet', '--seed', seed, '--out', tmp_path)
+        assert p.returncode==0
+        return [line.split() for line in p.stdout.splitlines() if not line.startswith('Using the 1,000')], read(tmp_path/'ladder.csv')[0]['correct']
+    lines,correct = table(3)
+    assert [line[0] for line in lines]==['step','own']
+    assert table(3)[1]==correct
+
+@pytest.mark.full
+def test_ladder_on_the_full_sample_shows_published_figures(ch4, full, tmp_path):
+    p = ch4('ladder', '--data', 'full', '--steps', 'pixel', '--out', tmp_path)
+    row = read(tmp_path/'ladder.csv')[0]
+    assert (row['correct'], row['total'], row['published'])==('1939','2038','0.9511')
+    assert '0.9514     0.9511' in p.stdout and 'published: ' in p.stdout and 'by which ours is 0.9511' in p.stdout
+
+@pytest.mark.parametrize('args, words', [
+    (('--data','nowhere'), 'no folder nowhere'), (('--steps','forest'), "'forest' is not one of the steps"), (('--steps',''), 'not one of the steps'),
+    (('--data','full'), '--archive FILE')])
+def test_ladder_refuses(ch4, home, tmp_path, args, words):
+    p = ch4('ladder', *args, '--out', tmp_path/'out')
+    assert p.returncode==1 and words in p.stderr and 'Traceback' not in p.stderr and not (tmp_path/'out').exists()
+
+def test_wrong_option(ch4):
+    p = ch4('ladder', '--sed', 'x')
+    assert p.returncode==2 and 'usage' in p.stderr
+
+def test_ladder_on_a_folder(ch4, make_folder, tmp_path):
+    "Large colour pictures of two other labels: each conversion is said once"
+    path = make_folder(labels=('noise','stripes'), size=(100,80), mode='RGB', n=12)
+    for split in ('train','valid'):
+        for f in (path/split/'stripes').iterdir(): Image.linear_gradient('L').resize((100,80)).convert('RGB').save(f)
+    p = ch4('ladder', '--data', path, '--steps', 'pixel,own,two', '--out', tmp_path/'out')
+    assert p.returncode==0, p.stderr
+    assert p.stdout.count('48 images are in colour')==1 and p.stdout.count('48 images are larger than 64')==1
+    assert 'noise and stripes' in p.stdout
+    rows = read(tmp_path/'out'/'ladder.csv')
+    assert [r['total'] for r in rows]==['24']*3 and rows[1]['parameters']==str(64*51+1)
+    assert rows[0]['correct']==rows[2]['correct']=='24'
+
+def test_resnet_on_a_folder_of_tiny_colour_pictures(ch4, make_folder, tmp_path):
+    path = make_folder(labels=('grey','white'), size=(12,10), mode='RGB', n=12)
+    for split in ('train','valid'):
+        for f in (path/split/'white').iterdir(): Image.new('RGB', (12,10), 'white').save(f)
+    p = ch4('ladder', '--data', path, '--steps', 'resnet', '--out', tmp_path/'out')
+    assert p.returncode==0, p.stderr
+    row = read(tmp_path/'out'/'ladder.csv')[0]
+    assert (row['parameters'], row['correct'], row['total'])==('11704896', '24', '24')
+
+def test_ladder_on_a_bad_folder(ch4, make_folder, tmp_path):
+    path = make_folder()
+    (path/'train'/'cat'/'letter.png').write_text('dear cat')
+    p = ch4('ladder', '--data', path, '--out', tmp_path/'out')
+    assert p.returncode==1 and 'letter.png is not a readable image' in p.stderr and not (tmp_path/'out').exists()

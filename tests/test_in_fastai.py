@@ -1,0 +1,240 @@
+"The helpers where engineers use them: in fastai's `Learner` and `cnn_learner`, and against fastai's and PyTorch's own"
+import warnings
+
+import matplotlib.pyplot as plt, pytest, torch, torch.nn.functional as F
+from torch import nn,tensor
+from torchvision.models import resnet18
+from fastbook_ch4.baseline import *
+from fastbook_ch4.data import *
+from fastbook_ch4.descent import *
+from fastbook_ch4.learner import *
+from fastbook_ch4.loss import *
+from fastbook_ch4.models import *
+from fastbook_ch4.optimizer import *
+from fastbook_ch4.training import *
+from fastbook_ch4.vision import *
+from fastai.vision.all import Adam, ClassificationInterpretation, ImageDataLoaders, Learner, SGD, accuracy_multi, cnn_learner, load_learner, set_seed
+
+
+@pytest.fixture
+def dls(few):
+    set_seed(0)
+    return digit_dataloaders(few, bs=16)
+
+@pytest.fixture
+def learn(dls, tmp_path):
+    learn = Learner(dls, nn.Linear(784,1), opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy, path=tmp_path)
+    with learn.no_bar(), learn.no_logging(): yield learn
+
+@pytest.fixture
+def image_dls(few):
+    set_seed(0)
+    return ImageDataLoaders.from_folder(few, valid='valid', bs=16, num_workers=0, device='cpu')
+
+@pytest.fixture
+def image_learn(image_dls, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # fastai's own: cnn_learner is called vision_learner now
+        learn = cnn_learner(image_dls, resnet18, pretrained=False, n_out=1, opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy, path=tmp_path)
+    with learn.no_bar(), learn.no_logging(): yield learn
+
+def accuracy_of(learn): return learn.recorder.values[-1][-1]
+
+# Learner on rows of pixels
+
+def test_fit(learn):
+    learn.fit(40, lr=1.)
+    assert accuracy_of(learn)>.85
+
+def test_fit_one_cycle_and_slices(learn):
+    learn.fit_one_cycle(40, slice(1.))
+    assert accuracy_of(learn)>.85
+
+def test_lr_find(learn):
+    found = learn.lr_find(num_it=20, show_plot=False)
+    assert 0<found.valley<10
+
+def test_save_and_load(learn):
+    learn.fit(2, lr=1.)
+    before = learn.model.weight.detach().clone()
+    learn.save('digits')
+    learn.fit(2, lr=1.)
+    assert not torch.equal(before, learn.model.weight)
+    learn.load('digits')
+    assert torch.equal(before, learn.model.weight)
+
+def test_freeze_trains_the_last_group_only(dls):
+    def splitter(m): return [list(m[0].parameters()), list(m[2].parameters())]
+    learn = Learner(dls, simple_net(), opt_func=BasicOptim, loss_func=mnist_loss, splitter=splitter)
+    before = [p.detach().clone() for p in learn.model.parameters()]
+    learn.freeze()
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, lr=slice(.01,1.))
+    same = [torch.equal(p,q) for p,q in zip(before, learn.model.parameters())]
+    assert same==[True,True,False,False]
+    learn.unfreeze()
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, lr=slice(.01,1.))
+    assert not torch.equal(before[0], learn.model[0].weight)
+    assert [h['lr'] for h in learn.opt.hypers]==pytest.approx([.01,1.])
+
+def test_weight_decay_is_refused_before_training(learn):
+    before = learn.model.weight.detach().clone()
+    with pytest.raises(ValueError, match='no weight decay'): learn.fit(1, wd=.1)
+    assert torch.equal(before, learn.model.weight)
+
+def test_get_preds_are_probabilities(learn, few):
+    learn.fit(40, lr=1.)
+    probs,targets,decoded = learn.get_preds(with_decoded=True)
+    _,_,valid_x,valid_y = digit_tensors(few)
+    assert torch.allclose(probs, torch.sigmoid(learn.model(valid_x)))
+    assert torch.equal(targets, valid_y)
+    assert (decoded==targets[:,0]).float().mean().item()==pytest.approx(accuracy_of(learn))
+
+def test_predict_names_a_3_and_a_7(learn, dls):
+    learn.fit(40, lr=1.)
+    x = dls.valid_ds.x
+    for row,label in ((x[0],'3'), (x[-1],'7'), (x[0].view(28,28),'3')):
+        named,target,prob = learn.predict(row)
+        assert (named, dls.vocab[int(target)])==(label,label)
+        assert (prob.item()>.5)==(label=='3')
+
+def test_export_and_load_learner(learn, dls, tmp_path):
+    learn.fit(40, lr=1.)
+    learn.export(tmp_path/'export.pkl')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # fastai's own: load_learner unpickles
+        again = load_learner(tmp_path/'export.pkl')
+    with again.no_bar(): assert [again.predict(dls.valid_ds.x[i])[0] for i in (0,-1)]==['3','7']
+
+def test_show_batch_shows_pictures_with_labels(dls):
+    dls.show_batch(max_n=4)
+    axes = [ax for ax in plt.gcf().axes if ax.images]
+    plt.close('all')
+    assert len(axes)==4 and all(ax.get_title() in '37' for ax in axes)
+    assert axes[0].images[0].get_array().shape==(28,28)
+
+def test_titles_belong_to_their_pictures(few):
+    "In file order the first validation image is a 3; the targets' meaning must not be turned round"
+    dls = digit_dataloaders(few, shuffle=False)
+    dls.valid.show_batch(max_n=1)
+    title = plt.gcf().axes[0].get_title()
+    plt.close('all')
+    assert title=='3'
+
+@pytest.mark.parametrize('opt_func', [SGD, Adam, BasicOptim])
+def test_fastai_optimizers_with_our_loss_and_metric(dls, opt_func):
+    learn = digit_learner(dls, nn.Linear(784,1), lr=1. if opt_func is not Adam else .01, opt_func=opt_func)
+    with learn.no_bar(), learn.no_logging(): learn.fit(40)
+    assert accuracy_of(learn)>.85
+
+# cnn_learner on ImageDataLoaders
+
+def test_cnn_learner(image_learn, few):
+    image_learn.fit_one_cycle(8, .1)
+    assert accuracy_of(image_learn)>.7
+    for label in '37':
+        named,target,prob = image_learn.predict(image_files(few/'train'/label)[0])
+        assert named==image_learn.dls.vocab[int(target)]
+        assert (prob.item()>.5)==(named=='7')  # fastai numbers the labels ['3', '7'], so target 1 means 7
+    interp = ClassificationInterpretation.from_learner(image_learn)
+    matrix = interp.confusion_matrix()
+    assert matrix.sum()==32 and matrix.trace()/32==pytest.approx(accuracy_of(image_learn))
+    losses,idxs = interp.top_losses(3)
+    assert losses.shape==idxs.shape==(3,) and losses[0]>=losses[1]>=losses[2]
+    interp.plot_top_losses(3)
+    titles = [ax.get_title() for ax in plt.gcf().axes]
+    plt.close('all')
+    assert len(titles)==3 and all(t.split('/')[0] in '37' for t in titles)
+
+def test_cnn_learner_save_freeze_lr_find(image_learn):
+    image_learn.freeze()
+    image_learn.fit(1, lr=slice(.001,.01))
+    image_learn.save('images')
+    image_learn.load('images')
+    image_learn.unfreeze()
+    assert image_learn.lr_find(num_it=5, show_plot=False).valley>0
+
+def test_resnet_learner_names_a_3_and_a_7(few):
+    set_seed(0)
+    dls = image_dataloaders(few, bs=16, device='cpu')
+    learn = resnet_learner(dls)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(12, .01)
+        right = [learn.predict(f)[0]==label for label in '37' for f in image_files(few/'train'/label)[:8]]
+    assert sum(right)>=14
+
+# fastai's tensors outside fit
+
+def test_fastai_tensors_outside_fit(image_dls):
+    xb,yb = image_dls.one_batch()
+    assert type(xb) is not torch.Tensor and type(yb) is not torch.Tensor
+    preds = xb.mean((1,2,3))[:,None]
+    plain = preds.as_subclass(torch.Tensor),yb.as_subclass(torch.Tensor)
+    assert mnist_loss(preds, yb)==mnist_loss(*plain)
+    assert mnist_loss(preds, yb, reduction='none').shape==yb.shape
+    assert batch_accuracy(preds, yb)==batch_accuracy(*plain)
+    assert mse(preds, yb)==mse(*plain)
+    grey = xb[:,0]
+    assert torch.equal(mnist_distance(grey, grey[0]).as_subclass(torch.Tensor), mnist_distance(grey.as_subclass(torch.Tensor), grey[0].as_subclass(torch.Tensor)))
+    w,b = init_params((784,1)),init_params(1)
+    loss = calc_grad(grey.flatten(1), yb, lambda x: linear1(x, w, b), mnist_loss)
+    assert 0<loss<1 and w.grad.abs().sum()>0
+
+# Parity
+
+def test_distances_and_losses_equal_torch():
+    torch.manual_seed(0)
+    a,b = torch.rand(28,28),torch.rand(28,28)
+    assert mnist_distance(a, b)==pytest.approx(F.l1_loss(a, b).item(), rel=1e-6)
+    preds,targets = torch.randn(50,1),torch.randn(50)
+    assert mse(preds, targets)==pytest.approx(F.mse_loss(preds[:,0], targets).item(), rel=1e-6)
+    assert rmse_loss(preds, targets)==pytest.approx(F.mse_loss(preds[:,0], targets).sqrt().item(), rel=1e-6)
+
+def test_replaced_names_are_drop_in():
+    "`sigmoid` and `mse` are the two names of fastai's that the star import replaces"
+    import fastai.layers,fastai.metrics
+    x = torch.linspace(-20, 20, 101)
+    assert torch.equal(sigmoid(x), torch.sigmoid(x))
+    assert torch.allclose(sigmoid(x), fastai.layers.sigmoid(x), atol=2e-7)
+    assert torch.equal(sigmoid(x, eps=1e-7), fastai.layers.sigmoid(x, eps=1e-7))
+    preds,targets = torch.randn(9,1),torch.randn(9)
+    assert mse(preds, targets)==fastai.metrics.mse(preds, targets)
+
+def test_accuracy_equals_accuracy_multi():
+    torch.manual_seed(0)
+    for n in (1, 7, 256):
+        preds,targets = torch.randn(n,1)*1e-3,torch.randint(2, (n,1))
+        assert batch_accuracy(preds, targets)==accuracy_multi(preds, targets)
+
+def test_accuracy_in_learner_weights_batches_by_size(few):
+    dls = digit_dataloaders(few, bs=24)  # 32 validation images: batches of 24 and 8
+    learn = digit_learner(dls, nn.Linear(784,1))
+    with learn.no_bar(), learn.no_logging(): learn.fit(1)
+    assert validate_epoch(learn.model, dls.valid)==pytest.approx(accuracy_of(learn), abs=1e-6)
+
+@pytest.mark.parametrize('lr', [1e-3, .5, 3.])
+def test_basic_optim_equals_torch_sgd(lr):
+    torch.manual_seed(0)
+    ours = [torch.randn(3,2).requires_grad_(), torch.randn(4).requires_grad_()]
+    theirs = [p.detach().clone().requires_grad_() for p in ours]
+    opts = BasicOptim(ours, lr),torch.optim.SGD(theirs, lr)
+    for i in range(20):
+        grads = [torch.randn_like(p) if (i+j)%3 else None for j,p in enumerate(ours)]
+        for params,opt in zip((ours,theirs), opts):
+            for p,g in zip(params, grads): p.grad = None if g is None else g.clone()
+            opt.step()
+            opt.zero_grad()
+            assert all(p.grad is None for p in params)
+    for p,q in zip(ours, theirs): assert torch.allclose(p, q, rtol=1e-6, atol=1e-7)
+
+def test_inputs_are_not_changed(few):
+    x = load_images(few/'train'/'3')
+    preds,targets,copy = torch.randn(4,1),tensor([1,0,1,0]),x.clone()
+    old = preds.clone(),targets.clone()
+    mean_digit(x), mnist_distance(x, x[0]), mnist_loss(preds, targets), batch_accuracy(preds, targets), mse(preds, targets), saturation(preds)
+    assert torch.equal(x, copy) and torch.equal(preds, old[0]) and torch.equal(targets, old[1])
+
+def test_validation_leaves_a_module_as_it_was(dls):
+    model = nn.Sequential(nn.Linear(784,4), nn.BatchNorm1d(4), nn.Linear(4,1))
+    before = {k: v.clone() for k,v in model.state_dict().items()}
+    validate_epoch(model, dls.valid)
+    assert model.training and all(torch.equal(before[k], v) for k,v in model.state_dict().items())
