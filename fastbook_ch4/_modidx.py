@@ -36,6 +36,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'fastbook_ch4.data.digit_tensors': ('data.html#digit_tensors', 'fastbook_ch4/data.py'),
                                    'fastbook_ch4.data.grey_image': ('data.html#grey_image', 'fastbook_ch4/data.py'),
                                    'fastbook_ch4.data.image_files': ('data.html#image_files', 'fastbook_ch4/data.py'),
+                                   'fastbook_ch4.data.lesson_style': ('data.html#lesson_style', 'fastbook_ch4/data.py'),
                                    'fastbook_ch4.data.load_digits': ('data.html#load_digits', 'fastbook_ch4/data.py'),
                                    'fastbook_ch4.data.load_images': ('data.html#load_images', 'fastbook_ch4/data.py'),
                                    'fastbook_ch4.data.mnist_sample': ('data.html#mnist_sample', 'fastbook_ch4/data.py'),

@@ -25,7 +25,8 @@ def mnist_distance(
     "L1 distance between images `a` and `b`"
     n = {o.shape[0] for o in (a,b) if o.ndim==3} - {1}
     if not all(o.ndim in (2,3) for o in (a,b)) or a.shape[-2:]!=b.shape[-2:] or len(n)>1:
-        raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. Pass (h, w) or (n, h, w) with the same h and w.')
+        raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. Pass (h, w) or (n, '
+                         'h, w) with the same h and w.')
     return (check_pixels(a)-check_pixels(b)).abs().mean((-1,-2))
 
 # %% ../nbs/02_pixel_similarity.ipynb #5408711c
@@ -35,7 +36,8 @@ class PixelSimilarity:
         means:dict,             # Label -> mean image (h, w); exactly two, the positive class first
         distance=mnist_distance # Function of images and one mean image that returns a distance each
     ):
-        if len(means)!=2: raise ValueError(f'Two mean images are needed, not {len(means)}: pass {{label: image, label: image}}.')
+        if len(means)!=2:
+            raise ValueError(f'Two mean images are needed, not {len(means)}: pass {{label: image, label: image}}.')
         self.labels,self.means,self.distance = list(means),list(means.values()),distance
     def distances(self, x): return torch.stack([self.distance(x, m) for m in self.means])
     def is_first(self, x): d = self.distances(x); return d[0]<d[1]

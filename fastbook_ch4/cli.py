@@ -17,7 +17,8 @@ def show_data(args):
         print(f'{name}: {store.DATASETS[name].n_images:,} images installed in {store.folder(name)}')
         return
     if args.download:
-        if store.offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set, so nothing is downloaded. Unset it, or use --archive FILE.')
+        if store.offline():
+            raise OSError('FASTBOOK_CH4_OFFLINE is set, so nothing is downloaded. Unset it, or use --archive FILE.')
         if not store.is_installed('mnist_sample'): store.download()
     print(f'Data folder: {store.data_home()}')
     for name,ds in store.DATASETS.items():
@@ -32,20 +33,27 @@ def choose_data(data):
     if data=='shipped': return store.install_shipped()
     if data=='full':
         if store.is_installed('mnist_sample'): return store.folder('mnist_sample')
-        if store.offline(): raise OSError('The full MNIST_SAMPLE is not installed and FASTBOOK_CH4_OFFLINE is set. Install it with: ch4 data --archive FILE')
+        if store.offline():
+            raise OSError('The full MNIST_SAMPLE is not installed and FASTBOOK_CH4_OFFLINE is set. Install it with: '
+                          'ch4 data --archive FILE')
         try: return store.download()
-        except OSError as e: raise OSError(f'The full MNIST_SAMPLE is not installed and {e}. Install it with: ch4 data --archive FILE') from None
+        except OSError as e:
+            raise OSError(f'The full MNIST_SAMPLE is not installed and {e}. Install it with: '
+                          'ch4 data --archive FILE') from None
     if data=='auto':
         from fastbook_ch4.data import mnist_sample
         return mnist_sample()
-    if not Path(data).is_dir(): raise FileNotFoundError(f'There is no folder {data}. --data takes auto, full, shipped or a folder with train/<label> and valid/<label>.')
+    if not Path(data).is_dir():
+        raise FileNotFoundError(f'There is no folder {data}. --data takes auto, full, '
+                                'shipped or a folder with train/<label> and valid/<label>.')
     return Path(data)
 
 def choose_steps(text):
     "The steps that a comma-separated list means; the beginning of a name is enough"
     def find(word):
         hits = [s for s in STEPS if s.lower().startswith(word.strip().lower())]
-        if not word.strip() or len(hits)!=1: raise ValueError(f'{word.strip()!r} is not one of the steps {", ".join(STEPS)}.')
+        if not word.strip() or len(hits)!=1:
+            raise ValueError(f'{word.strip()!r} is not one of the steps {", ".join(STEPS)}.')
         return hits[0]
     chosen = [find(word) for word in text.split(',')]
     return [s for s in STEPS if s in chosen]
@@ -61,32 +69,42 @@ def climb(args):
     from fastbook_ch4.ladder import Digits,class_accuracy,folder_notes,format_ladder,run_ladder
     path = choose_data(args.data)
     digits = Digits.from_folder(path)
-    say(f'{len(digits.train[0]):,} training and {len(digits.valid[0]):,} validation images of {" and ".join(digits.labels)} from {path}')
+    n_train,n_valid = len(digits.train[0]),len(digits.valid[0])
+    say(f'{n_train:,} training and {n_valid:,} validation images of {" and ".join(digits.labels)} from {path}')
     for note in folder_notes(path): say(note)
-    tty,width = sys.stdout.isatty(),40
+    back = '\r' if sys.stdout.isatty() else ''
     def report(name, share):
-        if tty: say(f'\r{name:<17} training {share:4.0%}'.ljust(width), end='')
-    def done(r): say(('\r' if tty else '') + f'{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(width))
+        if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')
+    def done(r): say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
     rungs = run_ladder(digits, names, args.seed, args.out, report, done)
     say()
     print(format_ladder(rungs))
     if any(r.published for r in rungs):
         print('\npublished: printed in a study post on the whole of fastbook chapter 4 (2025, in Korean)')
         if rungs[0].step=='pixel similarity':
-            print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {class_accuracy(rungs[0].probs, digits.valid[1]):.4f}')
+            ours = class_accuracy(rungs[0].probs, digits.valid[1])
+            print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
     say(f'\nladder.csv, ladder.png and mistakes.png are in {args.out}  ({time.perf_counter()-start:.0f} s in all)')
 
 def parser():
-    p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier", from the command line')
+    "The command line of `ch4`"
+    p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier"')
     sub = p.add_subparsers(required=True, metavar='COMMAND')
-    ladder = sub.add_parser('ladder', help='train every step of the chapter and compare them', description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
-    ladder.add_argument('--data', default='auto', metavar='auto|full|shipped|FOLDER', help='which images: the best there are (auto), the full MNIST_SAMPLE, the 1,000 that ship with the package, or a folder with train/<label> and valid/<label> for two labels (default: auto)')
-    ladder.add_argument('--steps', metavar='NAMES', help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
-    ladder.add_argument('--seed', type=int, default=0, help='for parameters and shuffling (default: 0)')
-    ladder.add_argument('--out', type=Path, default=Path('runs/ladder'), metavar='DIR', help='folder for ladder.csv, ladder.png and mistakes.png (default: runs/ladder)')
-    ladder.add_argument('--quiet', action='store_true', help='print nothing but the table')
+    ladder = sub.add_parser('ladder', help='train every step of the chapter and compare them',
+        description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
+    option = ladder.add_argument
+    option('--data', default='auto', metavar='auto|full|shipped|FOLDER',
+           help='the best images there are (auto, the default), the full MNIST_SAMPLE, the 1,000 that ship with the '
+                'package, or a folder with train/<label> and valid/<label> for two labels')
+    option('--steps', metavar='NAMES',
+           help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
+    option('--seed', type=int, default=0, help='for parameters and shuffling (default: 0)')
+    option('--out', type=Path, default=Path('runs/ladder'), metavar='DIR',
+           help='folder for ladder.csv, ladder.png and mistakes.png (default: runs/ladder)')
+    option('--quiet', action='store_true', help='print nothing but the table')
     ladder.set_defaults(run=climb)
-    data = sub.add_parser('data', help='show which images are installed, or install more', description='Without options: show which data sets are installed.')
+    data = sub.add_parser('data', help='show which images are installed, or install more',
+        description='Without options: show which data sets are installed.')
     which = data.add_mutually_exclusive_group()
     which.add_argument('--download', action='store_true', help='download the full MNIST_SAMPLE with fastai')
     which.add_argument('--archive', metavar='FILE', help='install mnist_sample, mnist_png or cifar2 from a local archive')

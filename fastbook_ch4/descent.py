@@ -59,7 +59,9 @@ def line_up(
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
     elif targets.ndim==preds.ndim+1 and targets.shape[-1]==1: preds = preds[...,None]
     if preds.shape!=targets.shape: raise ValueError(f'{shapes}. Pass one prediction per target.')
-    if preds.numel()==0: raise ValueError(f'The batch is empty: predictions and targets have shape {tuple(preds.shape)}. Pass at least one.')
+    if preds.numel()==0:
+        raise ValueError(f'The batch is empty: predictions and targets have shape {tuple(preds.shape)}. '
+                         'Pass at least one.')
     return preds,targets
 
 # %% ../nbs/03_gradient_descent.ipynb #88131602

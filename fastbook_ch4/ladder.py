@@ -107,7 +107,8 @@ def basic_optim(
 ) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 6: `nn.Linear` trained by `BasicOptim`"
     model,dls = torch.nn.Linear(digits.n_pixels, 1),digits.dataloaders()
-    train_model(model, dls, BasicOptim(model.parameters(), lr), epochs_for(len(dls.train), steps), track=tracker(report))
+    epochs = epochs_for(len(dls.train), steps)
+    train_model(model, dls, BasicOptim(model.parameters(), lr), epochs, track=tracker(report))
     with torch.no_grad(): return n_params(model), sigmoid(model(digits.valid_rows))[:,0]
 
 # %% ../nbs/10_ladder.ipynb #a9c57e03
@@ -132,7 +133,8 @@ def sgd(
 ) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 7: the same model in a `Learner` with fastai's `SGD`"
     dls = digits.dataloaders()
-    n,probs = fit_learner(digit_learner(dls, torch.nn.Linear(digits.n_pixels, 1)), epochs_for(len(dls.train), steps), lr, report)
+    learn = digit_learner(dls, torch.nn.Linear(digits.n_pixels, 1))
+    n,probs = fit_learner(learn, epochs_for(len(dls.train), steps), lr, report)
     return n,probs[:,0]
 
 # %% ../nbs/10_ladder.ipynb #de6cd873
@@ -144,7 +146,8 @@ def two_layer_net(
 ) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 8: a hidden layer of 30 units"
     dls = digits.dataloaders()
-    n,probs = fit_learner(digit_learner(dls, simple_net(digits.n_pixels)), epochs_for(len(dls.train), steps), lr, report)
+    learn = digit_learner(dls, simple_net(digits.n_pixels))
+    n,probs = fit_learner(learn, epochs_for(len(dls.train), steps), lr, report)
     return n,probs[:,0]
 
 # %% ../nbs/10_ladder.ipynb #6b5e4685
@@ -165,7 +168,8 @@ STEPS = {'pixel similarity': pixel_similarity, 'own loop': own_loop, 'BasicOptim
          'two-layer net': two_layer_net, 'resnet18': resnet}
 
 # Printed in a study post that works through the whole of fastbook chapter 4 (2025, in Korean)
-PUBLISHED = {'pixel similarity': .9511, 'own loop': .9681, 'BasicOptim': .9785, 'SGD': .9785, 'two-layer net': .9828, 'resnet18': .9951}
+PUBLISHED = {'pixel similarity': .9511, 'own loop': .9681, 'BasicOptim': .9785, 'SGD': .9785,
+             'two-layer net': .9828, 'resnet18': .9951}
 
 # %% ../nbs/10_ladder.ipynb #f798dfae
 @dataclass
@@ -217,7 +221,8 @@ def write_csv(
     with open(tmp, 'w', newline='') as f:
         out = csv.writer(f, lineterminator='\n')
         out.writerow('step parameters seconds correct total accuracy published'.split())
-        for r in rungs: out.writerow([r.step, r.parameters, f'{r.seconds:.2f}', r.correct, r.total, f'{r.accuracy:.6f}', r.published])
+        for r in rungs:
+            out.writerow([r.step, r.parameters, f'{r.seconds:.2f}', r.correct, r.total, f'{r.accuracy:.6f}', r.published])
     os.replace(tmp, file)
 
 # %% ../nbs/10_ladder.ipynb #4fc98ae7
@@ -243,11 +248,14 @@ def plot_ladder(
     left.barh(y, errors, color='#0072B2')
     right.scatter(seconds, y, color='#D55E00', zorder=2)
     for i,r in enumerate(rungs):
-        left.annotate(f'{errors[i]:.2f} %  ({r.total-r.correct:,} wrong)', (errors[i],i), (4,0), textcoords='offset points', va='center')
-        right.annotate(f'{r.seconds:.2g} s', (r.seconds,i), (7,0), textcoords='offset points', va='center')
-    left.set(xlabel='wrong answers on validation images (%)', yticks=y, yticklabels=[r.step for r in rungs], xlim=(0, 1.7*max(errors+[.1])), title=f'{best.step} makes the fewest mistakes')
+        near = dict(xytext=(7,0), textcoords='offset points', va='center')
+        left.annotate(f'{errors[i]:.2f} %  ({r.total-r.correct:,} wrong)', (errors[i],i), **near)
+        right.annotate(f'{r.seconds:.2g} s', (r.seconds,i), **near)
+    left.set(title=f'{best.step} makes the fewest mistakes', xlabel='wrong answers on validation images (%)',
+             yticks=y, yticklabels=[r.step for r in rungs], xlim=(0, 1.7*max(errors+[.1])))
     left.invert_yaxis()
-    right.set(xscale='log', xlabel='seconds to train and predict (logarithmic)', xlim=(.3*min(seconds), 8*max(seconds)), title=f'{slowest.step} takes longest')
+    right.set(title=f'{slowest.step} takes longest', xlabel='seconds to train and predict (logarithmic)',
+              xscale='log', xlim=(.3*min(seconds), 8*max(seconds)))
     right.xaxis.set_major_formatter('{x:g}')
     right.grid(axis='x', color='#dddddd', zorder=0)
     for ax in (left,right): ax.spines[['top','right']].set_visible(False)
@@ -261,7 +269,8 @@ def save_pictures(
 ):
     "Write the plot of `rungs` and the mistakes of the best of them into `out`"
     best = max(rungs, key=lambda r: r.correct)
-    mistakes = show_mistakes(digits.valid[0], best.probs, digits.valid[1], digits.labels[::-1], title=f'{best.step}: ')
+    (x,y),vocab = digits.valid,digits.labels[::-1]
+    mistakes = show_mistakes(x, best.probs, y, vocab, title=f'{best.step}: ')
     for fig,name in ((plot_ladder(rungs), 'ladder.png'), (mistakes, 'mistakes.png')):
         fig.savefig(out/name, dpi=150)
         plt.close(fig)
@@ -277,7 +286,8 @@ def run_ladder(
 ) -> list: # The finished `Rung`s
     "Run the steps `names` on `digits`"
     unknown = [o for o in names if o not in STEPS]
-    if unknown or not names: raise ValueError(f'There is no step {unknown[:1]}. Choose at least one of {", ".join(STEPS)}.')
+    if unknown or not names:
+        raise ValueError(f'There is no step {unknown[:1]}. Choose at least one of {", ".join(STEPS)}.')
     if out: Path(out).mkdir(parents=True, exist_ok=True)
     rungs = []
     for name in names:

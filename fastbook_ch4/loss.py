@@ -23,7 +23,9 @@ def check_targets(
 ) -> torch.Tensor: # `targets` itself; `ValueError` that names the first value that is neither 0 nor 1
     "Return `targets` if all are 0 or 1"
     wrong = (targets!=0) & (targets!=1)
-    if wrong.any(): raise ValueError(f'Targets must be 0 or 1, but one is {targets[wrong][0].item():g}. Pass 1 for the positive class and 0 for the other.')
+    if wrong.any():
+        raise ValueError(f'Targets must be 0 or 1, but one is {targets[wrong][0].item():g}. '
+                         'Pass 1 for the positive class and 0 for the other.')
     return targets
 
 # %% ../nbs/04_mnist_loss.ipynb #7b1e536e
@@ -33,7 +35,8 @@ def mnist_loss(
     reduction='mean', # 'mean' or 'sum' of the losses, or 'none' for one loss per target
 ) -> torch.Tensor: # (), or the shape of `targets`, each loss in 0..1; `ValueError` for other targets, shapes or reductions
     "How far `sigmoid(predictions)` is from `targets` on average"
-    if reduction not in ('mean','sum','none'): raise ValueError(f"`reduction` must be 'mean', 'sum' or 'none', not {reduction!r}.")
+    if reduction not in ('mean','sum','none'):
+        raise ValueError(f"`reduction` must be 'mean', 'sum' or 'none', not {reduction!r}.")
     preds,targs = line_up(predictions, check_targets(targets))
     losses = torch.where(targs==1, 1-sigmoid(preds), sigmoid(preds))
     return losses.reshape(targets.shape) if reduction=='none' else getattr(losses, reduction)()

@@ -21,7 +21,8 @@ class BasicOptim(Optimizer):
         wd=0.,   # Weight decay is not implemented: `ValueError` unless 0
     ):
         params = L(params)
-        if not L(L(p) for p in params).concat(): raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
+        if not L(L(p) for p in params).concat():
+            raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
         super().__init__(params, [], lr=lr, mom=mom, wd=wd)
     def step(self):
         for p,_,_,hyper in self.all_params(with_grad=True): p.data -= hyper['lr']*p.grad
@@ -29,5 +30,6 @@ class BasicOptim(Optimizer):
         for p,*_ in self.all_params(with_grad=True): p.grad = None
     def _set_hyper(self, k, v):
         if k=='lr': L(v).map(check_lr)
-        if k=='wd' and any(v): raise ValueError(f'BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai\'s SGD.')
+        if k=='wd' and any(v):
+            raise ValueError(f'BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai\'s SGD.')
         super()._set_hyper(k, v)

@@ -81,7 +81,9 @@ def _lock(ds):
     from filelock import FileLock
     home = data_home()
     try: home.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise OSError(f'Cannot make the data folder {home} ({e.strerror}). Set FASTAI_HOME to a folder you can write to.') from e
+    except OSError as e:
+        raise OSError(f'Cannot make the data folder {home} ({e.strerror}). '
+                      'Set FASTAI_HOME to a folder you can write to.') from e
     with FileLock(home/f'.{ds.name}.lock'): yield home
 
 def _members(tar, ds, archive):
@@ -90,7 +92,8 @@ def _members(tar, ds, archive):
     for m in tar:
         path = PurePosixPath(m.name)
         if path.is_absolute() or '..' in path.parts or '\\' in m.name or not (m.isreg() or m.isdir()):
-            raise ValueError(f'{archive} is refused: it holds {m.name!r}, which is not a plain file inside its own folder.')
+            raise ValueError(f'{archive} is refused: it holds {m.name!r}, '
+                             'which is not a plain file inside its own folder.')
         total += m.size
         if m.size>MAX_FILE or total>MAX_TOTAL:
             raise ValueError(f'{archive} is refused: {m.name!r} makes it larger than any copy of {ds.name} can be.')
@@ -115,21 +118,29 @@ def _pixel_digest(files, root):
     from PIL import Image
     from fastprogress.fastprogress import progress_bar
     digest = hashlib.sha256()
-    for f in progress_bar(files, leave=False, display=len(files)>5000 and sys.stdout.isatty()):
+    slow = len(files)>5000 and sys.stdout.isatty()
+    for f in progress_bar(files, leave=False) if slow else files:
         try:
-            with Image.open(f) as img: digest.update(f'{f.relative_to(root).as_posix()} {img.size}'.encode() + img.convert('L').tobytes())
-        except Exception as e: raise ValueError(f'{f.relative_to(root)} in the archive is not a readable image ({e}).') from None
+            with Image.open(f) as img:
+                digest.update(f'{f.relative_to(root).as_posix()} {img.size}'.encode())
+                digest.update(img.convert('L').tobytes())
+        except Exception as e:
+            raise ValueError(f'{f.relative_to(root)} in the archive is not a readable image ({e}).') from None
     return digest.hexdigest()
 
 def _verify(ds, root, archive):
     "Refuse the unpacked folder `root` unless it is exactly what `ds` must be"
     found = {p.relative_to(root).as_posix() for p in root.glob('*/*') if p.is_dir()}
     if found!=set(ds.counts):
-        raise ValueError(f'{archive} is not a complete {ds.name}: expected the folders {", ".join(ds.counts)}, found {", ".join(sorted(found)) or "none"}.')
+        raise ValueError(f'{archive} is not a complete {ds.name}: expected the folders {", ".join(ds.counts)}, '
+                         f'found {", ".join(sorted(found)) or "none"}.')
     for part,n in _found(ds, root).items():
-        if n!=ds.counts[part]: raise ValueError(f'{archive} is not a complete {ds.name}: {part} has {n:,} images, not {ds.counts[part]:,}.')
+        if n!=ds.counts[part]:
+            raise ValueError(f'{archive} is not a complete {ds.name}: {part} has {n:,} images, '
+                             f'not {ds.counts[part]:,}.')
     digest = _pixel_digest(sorted(f for f in root.glob('*/*/*')), root)
-    if ds.pixels and digest!=ds.pixels: raise ValueError(f'{archive} has the file names of {ds.name} but other images.')
+    if ds.pixels and digest!=ds.pixels:
+        raise ValueError(f'{archive} has the file names of {ds.name} but other images.')
 
 def _swap_in(tmp, dest):
     "Move the finished folder `tmp` to `dest`; an incomplete folder found there is set aside, not deleted"
@@ -160,9 +171,10 @@ def install_archive(archive):
     archive = Path(archive).expanduser()
     if not archive.is_file(): raise FileNotFoundError(f'There is no file {archive}.')
     try:
-        with tarfile.open(archive) as tar: top = PurePosixPath(next((m.name for m in tar if m.name.strip('./')), '')).parts[:1]
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as e: raise ValueError(f'{archive} is not a readable tar archive ({e}).') from None
-    known = [name for name,ds in DATASETS.items() if not ds.subset]
+        with tarfile.open(archive) as tar: name = next((m.name for m in tar if m.name.strip('./')), '')
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
+        raise ValueError(f'{archive} is not a readable tar archive ({e}).') from None
+    top,known = PurePosixPath(name).parts[:1],[name for name,ds in DATASETS.items() if not ds.subset]
     if not top or top[0] not in known:
         raise ValueError(f'{archive} holds the folder {"".join(top)!r}; expected one of {", ".join(known)}.')
     install(top[0], archive)

@@ -25,7 +25,8 @@ def linear1(
     bias,    # (outputs,)
 ) -> torch.Tensor: # (n, outputs); `TypeError` if `xb` holds integers
     "The linear model `xb@weights + bias`"
-    if not xb.is_floating_point(): raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with xb.float()/255.')
+    if not xb.is_floating_point():
+        raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with xb.float()/255.')
     return xb@weights + bias
 
 # %% ../nbs/05_training_loop.ipynb #f65b55b9
@@ -76,7 +77,8 @@ def epochs_for(
     steps,     # Steps wanted; `ValueError` unless both are at least 1
 ) -> int: # Epochs, at least 1
     "The number of epochs that comes nearest to `steps` steps"
-    if min(n_batches, steps)<1: raise ValueError(f'Pass at least 1 mini-batch and 1 step, not {n_batches} and {steps}.')
+    if min(n_batches, steps)<1:
+        raise ValueError(f'Pass at least 1 mini-batch and 1 step, not {n_batches} and {steps}.')
     return max(1, round(steps/n_batches))
 
 # %% ../nbs/05_training_loop.ipynb #601d671a

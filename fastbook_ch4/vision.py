@@ -32,7 +32,7 @@ def image_dataloaders(
     path,        # Folder in fastai's layout with two labels
     bs=64,       # Images per mini-batch; the training loader drops a shorter last one
     device=None, # Where batches go; a GPU if there is one when `None`
-) -> DataLoaders: # Batches of x (bs, 3, h, w) float32 and y (bs,) int64; `dls.vocab[target]` is the label. `ValueError` as in `load_digits`
+) -> DataLoaders: # Batches of x (bs, 3, h, w) float32 and y (bs,) int64; `dls.vocab[target]` is the label
     "fastai image `DataLoaders` of the images under `path`, in the order of `load_digits`"
     labels = digit_labels(path)
     train,valid = [[f for label in labels for f in image_files(path/split/label)] for split in ('train','valid')]
@@ -49,7 +49,8 @@ def resnet_learner(
     with warnings.catch_warnings():
         # fastai calls it vision_learner now and says so at each call; the chapter's name still works
         warnings.filterwarnings('ignore', message='`cnn_learner` has been renamed')
-        return cnn_learner(dls, resnet18, **{'pretrained': False, 'loss_func': CrossEntropyLossFlat(), 'metrics': accuracy, **kwargs})
+        defaults = {'pretrained': False, 'loss_func': CrossEntropyLossFlat(), 'metrics': accuracy}
+        return cnn_learner(dls, resnet18, **{**defaults, **kwargs})
 
 # %% ../nbs/09_resnet.ipynb #d5f984ad
 def most_wrong(
@@ -83,5 +84,6 @@ def show_mistakes(
         ax.imshow(images[i].cpu(), cmap='Greys', vmin=0, vmax=1)
         ax.set_title(f'is {vocab[int(targets.reshape(-1)[i])]}, says {vocab[answer]}\n{max(p, 1-p):.1%} sure', fontsize=10)
     more = f', the {len(shown)} surest' if len(wrong)>len(shown) else ''
-    fig.suptitle(title + (f'{len(wrong)} of {len(probs)} wrong{more}' if len(wrong) else f'all {len(probs)} right'), fontsize=11)
+    count = f'{len(wrong)} of {len(probs)} wrong{more}' if len(wrong) else f'all {len(probs)} right'
+    fig.suptitle(title+count, fontsize=11)
     return fig

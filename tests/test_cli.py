@@ -98,14 +98,13 @@ def test_ladder_on_a_folder(ch4, make_folder, tmp_path):
     assert [r['total'] for r in rows]==['24']*3 and rows[1]['parameters']==str(64*51+1)
     assert rows[0]['correct']==rows[2]['correct']=='24'
 
-def test_resnet_on_a_folder_of_tiny_colour_pictures(ch4, make_folder, tmp_path):
-    path = make_folder(labels=('grey','white'), size=(12,10), mode='RGB', n=12)
-    for split in ('train','valid'):
-        for f in (path/split/'white').iterdir(): Image.new('RGB', (12,10), 'white').save(f)
-    p = ch4('ladder', '--data', path, '--steps', 'resnet', '--out', tmp_path/'out')
+def test_resnet_on_tiny_colour_pictures(ch4, few, tmp_path):
+    "The digits, shrunk to 14x12 pixels and painted"
+    for f in few.glob('*/*/*.png'): Image.open(f).resize((14,12)).convert('RGB').save(f)
+    p = ch4('ladder', '--data', few, '--steps', 'resnet', '--out', tmp_path/'out')
     assert p.returncode==0, p.stderr
     row = read(tmp_path/'out'/'ladder.csv')[0]
-    assert (row['parameters'], row['correct'], row['total'])==('11704896', '24', '24')
+    assert (row['parameters'], row['total'])==('11704896', '32') and int(row['correct'])>=24
 
 def test_ladder_on_a_bad_folder(ch4, make_folder, tmp_path):
     path = make_folder()

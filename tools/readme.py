@@ -21,6 +21,7 @@ def directives(cell):
 
 def readme(nb):
     "Markdown text of the notebook `nb`, and its pictures as `{file name: bytes}`"
+    nb.metadata['language_info'] = {'name': 'python'}  # names the language of the code blocks
     nb.cells = [c for c in nb.cells if 'hide' not in directives(c)]
     alts,pictures = [],{}
     for cell in nb.cells:
@@ -32,6 +33,7 @@ def readme(nb):
         pictures[picture] = data
         text = re.sub(rf'!\[[^\]]*\]\({re.escape(name)}\)', lambda m: f'![{alt}]({PICTURES}/{picture})', text)
     text = re.sub(r'\]\((\w+\.ipynb)\)', r'](nbs/\1)', text)
+    text = re.sub(r'^ +$', '', text, flags=re.M)
     return re.sub(r'\n{3,}', '\n\n', text).strip()+'\n', pictures
 
 def main(dest=ROOT):
