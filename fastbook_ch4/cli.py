@@ -86,6 +86,11 @@ def climb(args):
             print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
     say(f'\nladder.csv, ladder.png and mistakes.png are in {args.out}  ({time.perf_counter()-start:.0f} s in all)')
 
+def seed(text):
+    "The number in `text`, if numpy and torch both take it as a seed"
+    if not text.isdecimal() or int(text)>=2**32: raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 4294967295')
+    return int(text)
+
 def parser():
     "The command line of `ch4`"
     p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier"')
@@ -98,7 +103,7 @@ def parser():
                 'package, or a folder with train/<label> and valid/<label> for two labels')
     option('--steps', metavar='NAMES',
            help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
-    option('--seed', type=int, default=0, help='for parameters and shuffling (default: 0)')
+    option('--seed', type=seed, default=0, help='0 to 4294967295, for parameters and shuffling (default: 0)')
     option('--out', type=Path, default=Path('runs/ladder'), metavar='DIR',
            help='folder for ladder.csv, ladder.png and mistakes.png (default: runs/ladder)')
     option('--quiet', action='store_true', help='print nothing but the table')
@@ -113,13 +118,15 @@ def parser():
 
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
+    for stream in (sys.stdout,sys.stderr):
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # terminals that are not UTF-8
     args = parser().parse_args(argv)
     try: args.run(args)
     except (OSError, TypeError, ValueError) as e:
         print(f'ch4: {e}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('\nch4: interrupted; finished steps are in the output folder', file=sys.stderr)
+        print('\nch4: interrupted; what was finished is in the output folder', file=sys.stderr)
         return 130
 
 if __name__=='__main__': sys.exit(main())

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt, numpy as np, torch
 from cycler import cycler
-from PIL import Image
+from PIL import Image, ImageOps
 from fastai.data.core import DataLoaders, TfmdDL
+from fastai.data.transforms import CategoryMap
 from fastai.data.external import URLs
 from fastai.torch_core import TensorImageBW, TitledStr
 from fastcore.all import store_attr
@@ -58,19 +59,22 @@ def image_files(
 
 # %% ../nbs/01_data.ipynb #c22eb8e8
 def grey_image(
-    file,          # Image file
+    file,          # Image file, or an open PIL image
     min_side=8,    # Smallest height and width in pixels; `ValueError` below
     max_side=64,   # A larger image is scaled down so that its longer side has this many pixels
-) -> Image.Image:  # Image in mode 'L' (0..255); `ValueError` that names an unreadable file
-    "Read `file` in grey, colour converted, at its own size from `min_side` to `max_side`"
+) -> Image.Image:  # Mode 'L' (0..255); `ValueError` that names a file that is unreadable, transparent or of more than 8 bits
+    "Read `file` in grey, colour converted, upright, at its own size from `min_side` to `max_side`"
     try:
-        with Image.open(file) as f: mode,img = f.mode,f.convert('L')
+        img = ImageOps.exif_transpose(file if isinstance(file, Image.Image) else Image.open(file))
+        grey,alpha = img.convert('L'),img.convert('RGBA').getchannel('A').getextrema()[0]
     except Exception as e: raise ValueError(f'{file} is not a readable image ({e}). Replace or remove it.') from None
-    if mode[0] in 'IF': raise ValueError(f'{file} has more than 8 bits a pixel (mode {mode}). Save it with 8.')
-    if min(img.size)<min_side:
-        raise ValueError(f'{file} is {img.width}x{img.height} pixels; the smaller side needs {min_side}.')
-    img.thumbnail((max_side,max_side))
-    return img
+    if img.mode[0] in 'IF': raise ValueError(f'{file} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
+    if alpha<255: raise ValueError(f'{file} has transparent parts. Put it on a plain background and save it again.')
+    grey.thumbnail((max_side,max_side))
+    if min(grey.size)<min_side:
+        raise ValueError(f'{file} is {img.width}x{img.height} pixels; at most {max_side} on the longer side '
+                         f'must leave {min_side} on the shorter.')
+    return grey
 
 # %% ../nbs/01_data.ipynb #804c1a80
 def load_images(
@@ -149,19 +153,24 @@ class DigitDataset:
         size,  # (h, w) of an image
     ):
         store_attr()
+        self.vocab = CategoryMap(vocab, sort=False)  # as fastai's reports expect it
     def __len__(self): return len(self.x)
     def __getitem__(self, i): return (self.x[i],) if self.y is None else (self.x[i], self.y[i])
     def decode(self, o, full=True):
         return (TensorImageBW(o[0].view(1,*self.size)), *[TitledStr(self.vocab[int(t)]) for t in o[1:]])
     def new_empty(self): return DigitDataset(self.x[:0], self.y[:0], self.vocab, self.size)
     def for_images(self,
-        images # Tensors of h*w pixels each; `TypeError`/`ValueError` if not floats in 0..1 or of another size
+        images # Tensors (h, w), (1, h, w) or (h*w,); `TypeError`/`ValueError` if not floats in 0..1 or of another size
     ):
         "A dataset of the same kind that holds unlabelled `images`"
+        shapes,rows = (self.size, (1,*self.size), (self.x.shape[1],)),[]
         for im in images:
-            if check_pixels(im).numel()!=np.prod(self.size):
-                raise ValueError(f'An image has shape {tuple(im.shape)}; expected {tuple(self.size)}.')
-        return DigitDataset(torch.stack([torch.as_tensor(im).reshape(-1) for im in images]), None, self.vocab, self.size)
+            if not isinstance(im, (torch.Tensor,np.ndarray)): raise TypeError(f'Pass image tensors, not {type(im).__name__}.')
+            im = check_pixels(torch.as_tensor(im))
+            if tuple(im.shape) not in shapes: raise ValueError(f'An image has shape {tuple(im.shape)}; expected {self.size}.')
+            rows.append(im.reshape(-1).float())
+        if not rows: raise ValueError('There are no images. Pass at least one.')
+        return DigitDataset(torch.stack(rows), None, self.vocab, self.size)
 
 # %% ../nbs/01_data.ipynb #8c75ebfe
 class DigitDL(TfmdDL):
@@ -181,13 +190,20 @@ class DigitDL(TfmdDL):
 def tensor_dataloaders(
     digits,       # `(train_x, train_y), (valid_x, valid_y)` as `load_digits` returns them
     vocab,        # The label of target 0 and the label of target 1
-    bs=256,       # Images per mini-batch; `ValueError` below 1
+    bs=256,       # Images per mini-batch
     shuffle=True, # New random order of the training images each epoch?
     device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
-) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1) int64; `dls.vocab[target]` is the label
+) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1); `dls.vocab[target]` is the label. `ValueError` if the parts do not fit
     "fastai `DataLoaders` of images that are in memory, flattened"
     if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
-    train,valid = [DigitDataset(check_pixels(x).flatten(1), y, vocab, tuple(x.shape[1:])) for x,y in digits]
+    if len(vocab)!=2 or isinstance(vocab, str): raise ValueError(f'`vocab` must be a list of two labels, not {vocab!r}.')
+    (train_x,_),(valid_x,_) = digits
+    if train_x.ndim!=3 or train_x.shape[1:]!=valid_x.shape[1:]:
+        raise ValueError(f'Images must be (n, h, w) of one size, not {tuple(train_x.shape)} and {tuple(valid_x.shape)}.')
+    for x,y in digits:
+        if y.shape!=(len(x),1) or not ((y==0)|(y==1)).all():
+            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {tuple(y.shape)}.')
+    train,valid = [DigitDataset(check_pixels(x).flatten(1).float(), y, vocab, tuple(x.shape[1:])) for x,y in digits]
     return DataLoaders(DigitDL(train, bs=bs, shuffle=shuffle), DigitDL(valid, bs=bs), device=torch.device(device))
 
 # %% ../nbs/01_data.ipynb #93bdaf3b

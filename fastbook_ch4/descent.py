@@ -7,6 +7,7 @@ __all__ = ['plot_function', 'gv', 'quadratic', 'line_up', 'mse', 'rmse_loss', 's
 
 # %% ../nbs/03_gradient_descent.ipynb #8d01e302
 import math
+from numbers import Real
 
 import graphviz, matplotlib.pyplot as plt, torch
 
@@ -24,7 +25,7 @@ def plot_function(
     "Plot `f` between `min` and `max`"
     x = torch.linspace(min, max, steps)
     fig,ax = plt.subplots(figsize=figsize)
-    ax.plot(x, f(x))
+    with torch.no_grad(): ax.plot(x, f(x))
     ax.set(xlabel=tx, ylabel=ty, title=title)
 
 # %% ../nbs/03_gradient_descent.ipynb #6f1a47dc
@@ -79,7 +80,8 @@ def rmse_loss(
     targets, # Targets, paired with `preds` by `line_up`
 ) -> torch.Tensor: # () root mean squared error, in the unit of the targets; `ValueError` from `line_up`
     "Square root of the `mse` of `preds` and `targets`"
-    return mse(preds, targets).sqrt()
+    m = mse(preds, targets)
+    return m.clamp_min(torch.finfo(m.dtype).tiny).sqrt()  # at 0 the root's slope is infinite and would make parameters NaN
 
 # %% ../nbs/03_gradient_descent.ipynb #010a42f2
 def show_preds(
@@ -101,7 +103,7 @@ def check_lr(
     lr # Learning rate
 ) -> float: # `lr` itself; `ValueError` unless it is a positive finite number
     "Return `lr` if one can train with it"
-    if not isinstance(lr, (int,float)) or isinstance(lr, bool) or not 0<lr<math.inf:
+    if not isinstance(lr, Real) or isinstance(lr, bool) or not 0<lr<math.inf:
         raise ValueError(f'The learning rate must be a positive finite number such as 0.1, not {lr!r}.')
     return lr
 
@@ -116,6 +118,7 @@ def apply_step(
 ) -> tuple: # Predictions (n,) and loss (), both from before the step and detached
     "One step of gradient descent: predict, loss, gradient, step"
     check_lr(lr)
+    params.grad = None
     preds = f(t, params)
     loss = loss_func(preds, targets)
     loss.backward()

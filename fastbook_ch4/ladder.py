@@ -18,7 +18,8 @@ from PIL import Image
 from . import store
 from .data import digit_labels, image_files, load_digits, mnist_sample, tensor_dataloaders
 from .baseline import PixelSimilarity, mean_digit
-from .loss import mnist_loss, sigmoid
+from .loss import check_probs, check_targets, mnist_loss, sigmoid
+from .descent import line_up
 from .training import calc_grad, epochs_for, init_params, linear1, train_model
 from .optimizer import BasicOptim
 from .learner import digit_learner
@@ -71,7 +72,7 @@ def pixel_similarity(
     (x,y),(valid_x,_) = digits.train,digits.valid
     means = {label: mean_digit(x[y[:,0]==t]) for label,t in zip(digits.labels, (1,0))}
     d = PixelSimilarity(means).distances(valid_x)
-    return sum(m.numel() for m in means.values()), d[1]/d.sum(0)
+    return sum(m.numel() for m in means.values()), (d[1]/d.sum(0)).nan_to_num(.5)  # both distances may be 0
 
 # %% ../nbs/10_ladder.ipynb #ba0bc7ca
 def own_loop(
@@ -196,7 +197,7 @@ def run_step(
     start = time.perf_counter()
     parameters,probs = STEPS[name](digits, report=report)
     seconds,targets = time.perf_counter()-start,digits.valid[1][:,0]
-    probs = probs.detach().cpu().as_subclass(torch.Tensor)
+    probs = check_probs(probs.detach().cpu().as_subclass(torch.Tensor))
     correct,total = ((probs>.5)==(targets==1)).sum().item(),len(targets)
     full = store.is_installed('mnist_sample') and digits.path==store.folder('mnist_sample')
     return Rung(name, parameters, seconds, correct, total, correct/total, PUBLISHED[name] if full else None, probs)
@@ -205,9 +206,10 @@ def run_step(
 def class_accuracy(
     probs,   # (n,) probability of target 1
     targets, # (n,) or (n, 1), 0 or 1
-) -> float: # In 0..1
+) -> float: # In 0..1; `ValueError` for other probabilities, targets or shapes, or if one target is missing
     "The mean of the accuracies for target 1 and for target 0"
-    targets = targets.reshape(-1)
+    probs,targets = line_up(check_probs(probs), check_targets(targets).reshape(-1))
+    if len(targets.unique())<2: raise ValueError('All targets are the same. Pass images of both labels.')
     return sum(((probs[targets==t]>.5)==bool(t)).float().mean().item() for t in (0,1))/2
 
 # %% ../nbs/10_ladder.ipynb #6f70dbf4
@@ -285,10 +287,12 @@ def run_ladder(
     done=noop, # Told each finished `Rung`
 ) -> list: # The finished `Rung`s
     "Run the steps `names` on `digits`"
+    names = list(names)
     unknown = [o for o in names if o not in STEPS]
     if unknown or not names:
         raise ValueError(f'There is no step {unknown[:1]}. Choose at least one of {", ".join(STEPS)}.')
     if out: Path(out).mkdir(parents=True, exist_ok=True)
+    for old in ('ladder.png', 'mistakes.png') if out else (): (Path(out)/old).unlink(missing_ok=True)  # of an earlier run
     rungs = []
     for name in names:
         rungs.append(run_step(name, digits, seed, partial(report, name)))

@@ -26,7 +26,8 @@ def digit_learner(
 def saturation(
     logits,   # Logits of any shape
     limit=10. # Beyond this size the sigmoid's slope is below 5e-5
-) -> float: # Share in 0..1; `ValueError` if there are no logits
+) -> float: # Share in 0..1; `ValueError` if there are no logits or some are NaN
     "Share of `logits` so far from 0 that hardly any gradient comes back through the sigmoid"
     if logits.numel()==0: raise ValueError('There are no logits. Pass the predictions of at least one image.')
+    if logits.isnan().any(): raise ValueError('Some logits are NaN. Train again with a smaller learning rate.')
     return (logits.abs()>limit).float().mean().item()

@@ -10,20 +10,25 @@ from .descent import check_lr
 import fastbook_ch4.data
 from fastai.optimizer import Optimizer
 from fastcore.all import L
+from torch import Tensor
 
 # %% ../nbs/06_optimizer.ipynb #77432702
 class BasicOptim(Optimizer):
     "Stochastic gradient descent: `step` moves each parameter by `-lr` times its gradient"
     def __init__(self,
-        params,  # Tensors, or lists of tensors (one list per group); `ValueError` if there are none
+        params,  # Tensors, or lists of tensors, one per group; `ValueError` if there are none, `TypeError` for anything else
         lr,      # Learning rate; `ValueError` unless positive and finite
         mom=0.,  # Accepted because fastai's schedules set it; not used
         wd=0.,   # Weight decay is not implemented: `ValueError` unless 0
     ):
         params = L(params)
-        if not L(L(p) for p in params).concat():
+        plain = all(isinstance(p, Tensor) for p in params)
+        groups = [params] if plain else [L([p] if isinstance(p, Tensor) else p) for p in params]
+        if not all(isinstance(p, Tensor) for group in groups for p in group):
+            raise TypeError('Pass tensors, or lists of tensors: model.parameters(), not the model or its named_parameters().')
+        if not any(groups):
             raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
-        super().__init__(params, [], lr=lr, mom=mom, wd=wd)
+        super().__init__(groups, [], lr=lr, mom=mom, wd=wd)
     def step(self):
         for p,_,_,hyper in self.all_params(with_grad=True): p.data -= hyper['lr']*p.grad
     def zero_grad(self):

@@ -1,7 +1,7 @@
 """Which data sets are installed, and how they get there.
 
 Written by hand; heavy imports wait inside the functions that need them, so that `ch4 data` answers at once."""
-import configparser,hashlib,os,shutil,sys,tarfile,uuid,zlib
+import configparser,hashlib,lzma,os,shutil,sys,tarfile,uuid,zlib
 from contextlib import contextmanager
 from dataclasses import dataclass,field
 from pathlib import Path,PurePosixPath
@@ -12,6 +12,8 @@ __all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'folder', 'is_installe
 SHIPPED = Path(__file__).parent/'shipped'/'mnist_5k.tgz'
 MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under 3 kB, the largest set 20 MB
 IMAGE_SUFFIXES = ('.png', '.jpg')
+# What reading a bad archive raises; the last three if one name stands for a file and a folder
+BROKEN = tarfile.TarError,EOFError,zlib.error,lzma.LZMAError,FileExistsError,IsADirectoryError,NotADirectoryError
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def _fastai_folder(key):
     "The folder that fastai calls `key`: under `FASTAI_HOME` (default `~/.fastai`), or where its `config.ini` puts it"
     home = Path(os.environ.get('FASTAI_HOME') or '~/.fastai').expanduser().absolute()
     cfg = configparser.ConfigParser()
-    cfg.read(home/'config.ini', encoding='utf8')
+    try: cfg.read(home/'config.ini', encoding='utf8')
+    except configparser.Error as e: raise ValueError(f'{home/"config.ini"} is damaged ({e}). Mend or remove it.') from None
     return home/cfg.defaults().get(key, key)
 
 def data_home():
@@ -91,7 +94,7 @@ def _members(tar, ds, archive):
     total,labels = 0,{part.split('/')[1] for part in ds.counts}
     for m in tar:
         path = PurePosixPath(m.name)
-        if path.is_absolute() or '..' in path.parts or '\\' in m.name or not (m.isreg() or m.isdir()):
+        if not path.parts or path.is_absolute() or '..' in path.parts or '\\' in m.name or not (m.isreg() or m.isdir()):
             raise ValueError(f'{archive} is refused: it holds {m.name!r}, '
                              'which is not a plain file inside its own folder.')
         total += m.size
@@ -110,7 +113,8 @@ def _unpack(ds, archive, dest):
             for m,path in _members(tar, ds, archive):
                 (dest/path).parent.mkdir(parents=True, exist_ok=True)
                 (dest/path).write_bytes(tar.extractfile(m).read())
-    except (tarfile.TarError, EOFError, zlib.error) as e:
+    except (*BROKEN, OSError) as e:
+        if isinstance(e, OSError) and e.errno and not isinstance(e, BROKEN): raise  # a full disk, say; bz2 gives no errno
         raise ValueError(f'{archive} cannot be read as a tar archive ({e}). Is it complete? Get it again.') from None
 
 def _pixel_digest(files, root):
@@ -172,7 +176,7 @@ def install_archive(archive):
     if not archive.is_file(): raise FileNotFoundError(f'There is no file {archive}.')
     try:
         with tarfile.open(archive) as tar: name = next((m.name for m in tar if m.name.strip('./')), '')
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as e:
+    except (*BROKEN, OSError) as e:
         raise ValueError(f'{archive} is not a readable tar archive ({e}).') from None
     top,known = PurePosixPath(name).parts[:1],[name for name,ds in DATASETS.items() if not ds.subset]
     if not top or top[0] not in known:
@@ -190,11 +194,13 @@ def download(timeout=4):
     import fastai.data
     from fastdownload.core import check,checks_module,download_url
     from http.client import HTTPException
+    from urllib.request import urlopen
     url,archive = URLs.MNIST_SAMPLE,_fastai_folder('archive')/'mnist_sample.tgz'
     archive.parent.mkdir(parents=True, exist_ok=True)
     right = lambda: check(checks_module(fastai.data), url, archive)
     try:
         if not (archive.exists() and right()):
+            urlopen(url, timeout=timeout).close()  # fails here without a network, before a progress bar appears
             download_url(url, archive, timeout=timeout)
             if not right():
                 archive.unlink()

@@ -64,10 +64,12 @@ def validate_epoch(
     dl,    # Iterable of mini-batches `(xb, yb)`
 ) -> float: # Accuracy in 0..1; `ValueError` if `dl` holds no batch
     "Share of all images in `dl` that `model` gets right"
-    training = getattr(model, 'training', False)
-    if training: model.eval()
-    accs = [(batch_accuracy(model(xb), yb).item(), len(xb)) for xb,yb in dl]
-    if training: model.train()
+    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    training = [m.training for m in modules]
+    for m in modules: m.training = False
+    try: accs = [(batch_accuracy(model(xb), yb).item(), len(xb)) for xb,yb in dl]
+    finally:
+        for m,was in zip(modules, training): m.training = was
     if not accs: raise ValueError('The DataLoader holds no batch. Pass one with at least one image.')
     return sum(acc*n for acc,n in accs)/sum(n for _,n in accs)
 

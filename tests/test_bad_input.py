@@ -32,6 +32,7 @@ CASES = {
     'accuracy: (N,2)':                (lambda: batch_accuracy(torch.zeros(4,2), torch.zeros(4)), ValueError, r'\(4, 2\) predictions'),
     'accuracy: targets 3 and 7':      (lambda: batch_accuracy(torch.zeros(2), tensor([3,7])), ValueError, 'one is 3'),
     'accuracy: empty batch':          (lambda: batch_accuracy(torch.zeros(0), torch.zeros(0)), ValueError, 'empty'),
+    'accuracy: NaN predictions':      (lambda: batch_accuracy(torch.full((4,1), math.nan), ZEROS), ValueError, 'NaN'),
     'mse: (N,1) against (M,)':        (lambda: mse(ZEROS, torch.zeros(3)), ValueError, r'\(4, 1\)'),
     'mse: empty':                     (lambda: mse(torch.zeros(0), torch.zeros(0)), ValueError, 'empty'),
     'rmse: (N,) against (M,)':        (lambda: rmse_loss(torch.zeros(4), torch.zeros(3)), ValueError, r'\(4,\)'),
@@ -54,6 +55,9 @@ CASES = {
     'BasicOptim: no parameters':      (lambda: BasicOptim([], .1), ValueError, 'no parameters'),
     'BasicOptim: empty group':        (lambda: BasicOptim([[]], .1), ValueError, 'no parameters'),
     'BasicOptim: used-up generator':  (lambda: BasicOptim(iter(()), .1), ValueError, 'no parameters'),
+    'BasicOptim: a module':           (lambda: BasicOptim(nn.Linear(2,1), .1), TypeError, 'model.parameters'),
+    'BasicOptim: named parameters':   (lambda: BasicOptim(nn.Linear(2,1).named_parameters(), .1), TypeError, 'named_parameters'),
+    'BasicOptim: dicts':              (lambda: BasicOptim([{'params': [ZEROS]}], .1), TypeError, 'lists of tensors'),
     'BasicOptim: lr 0':               (lambda: BasicOptim([ZEROS], 0), ValueError, 'positive finite'),
     'BasicOptim: lr negative':        (lambda: BasicOptim([ZEROS], -.1), ValueError, 'positive finite'),
     'BasicOptim: lr infinite':        (lambda: BasicOptim([ZEROS], math.inf), ValueError, 'positive finite'),
@@ -63,6 +67,17 @@ CASES = {
     'BasicOptim: weight decay':       (lambda: BasicOptim([ZEROS], .1, wd=.01), ValueError, 'no weight decay'),
     'BasicOptim: decay set later':    (lambda: BasicOptim([ZEROS], .1).set_hypers(wd=.01), ValueError, 'no weight decay'),
     'apply_step: lr 0':               (lambda: apply_step(torch.ones(3).requires_grad_(), ZEROS, ZEROS, lr=0), ValueError, 'positive finite'),
+    'saturation: NaN':                (lambda: saturation(ZEROS*math.nan), ValueError, 'NaN'),
+    'probabilities: logits':          (lambda: most_wrong(tensor([.3,5.]), tensor([1,1])), ValueError, 'sigmoid'),
+    'probabilities: NaN':             (lambda: most_wrong(tensor([.3,math.nan]), tensor([1,1])), ValueError, 'NaN'),
+    'probabilities: two columns':     (lambda: decode_targets(torch.ones(3,2)), ValueError, r'\(3, 2\)'),
+    'class accuracy: 3 and 7':        (lambda: class_accuracy(tensor([.9,.2]), tensor([3,7])), ValueError, 'one is 3'),
+    'class accuracy: one class':      (lambda: class_accuracy(tensor([.9,.2]), tensor([1,1])), ValueError, 'same'),
+    'loaders: fewer targets':         (lambda: tensor_dataloaders(((ONES,ZEROS[:3]), (ONES,ZEROS)), ['7','3']), ValueError, '4 images need targets'),
+    'loaders: targets 3 and 7':       (lambda: tensor_dataloaders(((ONES,ZEROS+7), (ONES,ZEROS)), ['7','3']), ValueError, '0 or 1'),
+    'loaders: other size in valid':   (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES[:,1:],ZEROS)), ['7','3']), ValueError, 'one size'),
+    'loaders: flattened':             (lambda: tensor_dataloaders(((ONES.flatten(1),ZEROS), (ONES.flatten(1),ZEROS)), ['7','3']), ValueError, r'\(n, h, w\)'),
+    'loaders: one label':             (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES,ZEROS)), '73'), ValueError, 'two labels'),
     'saturation: nothing':            (lambda: saturation(torch.zeros(0)), ValueError, 'no logits'),
     'epochs_for: no batch':           (lambda: epochs_for(0, 10), ValueError, 'at least 1'),
     'ladder: unknown step':           (lambda: run_ladder(None, ['forest']), ValueError, 'forest'),
@@ -84,6 +99,19 @@ def test_a_refused_rate_leaves_the_old_one():
     for wrong in (dict(lr=-1.), dict(wd=.5)):
         with pytest.raises(ValueError): opt.set_hypers(**wrong)
     assert dict(opt.hypers[0])=={'lr': .1, 'mom': 0., 'wd': 0.}
+
+def test_descent_stays_at_an_exact_fit():
+    "The root has an infinite slope at 0; that must not turn the parameters into NaN"
+    params,t = torch.zeros(3).requires_grad_(),torch.arange(5.)
+    losses = [apply_step(params, t, torch.zeros(5), lr=.1)[1].item() for _ in range(3)]
+    assert params.tolist()==[0,0,0] and max(losses)<1e-9
+
+def test_a_gradient_left_over_does_not_count():
+    params,t,y = torch.ones(3).requires_grad_(),torch.arange(5.),torch.zeros(5)
+    fresh = params.detach().clone().requires_grad_()
+    mse(quadratic(t, params), y).backward()
+    for p in (params,fresh): apply_step(p, t, y, lr=1e-4)
+    assert torch.equal(params, fresh)
 
 # Folders
 
@@ -135,8 +163,33 @@ def test_too_small(make_folder):
 def test_sixteen_bits(make_folder):
     with pytest.raises(ValueError, match='more than 8 bits'): digit_tensors(make_folder(mode='I;16'))
 
-def test_no_batch_size(make_folder):
-    with pytest.raises(ValueError, match='bs=0'): digit_dataloaders(make_folder(), bs=0)
+@pytest.mark.parametrize('loaders', [digit_dataloaders, image_dataloaders])
+def test_no_batch_size(make_folder, loaders):
+    with pytest.raises(ValueError, match='bs=0'): loaders(make_folder(), bs=0)
+
+@pytest.mark.parametrize('loaders', [digit_dataloaders, image_dataloaders])
+def test_valid_of_another_size(make_folder, loaders):
+    path = make_folder()
+    for f in (path/'valid').glob('*/*.png'): Image.new('L', (20,20)).save(f)
+    with pytest.raises(ValueError, match='all one size'): loaders(str(path))
+
+def test_transparent_pictures(make_folder):
+    "Black ink on a transparent page would be read as a black page"
+    path = make_folder(mode='RGBA')
+    assert digit_tensors(path)[0].shape==(4,784)  # opaque: nothing is lost
+    Image.new('RGBA', (28,28), (0,0,0,0)).save(path/'train'/'cat'/'0.png')
+    with pytest.raises(ValueError, match='0.png has transparent parts'): digit_tensors(path)
+
+def test_pictures_are_turned_upright(tmp_path):
+    picture = Image.new('L', (30,20))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # the camera was held upright
+    picture.save(tmp_path/'photo.jpg', exif=exif)
+    assert grey_image(tmp_path/'photo.jpg').size==(20,30)
+
+def test_too_narrow_after_scaling(tmp_path):
+    Image.new('L', (1000,10)).save(tmp_path/'line.png')
+    with pytest.raises(ValueError, match='1000x10'): grey_image(tmp_path/'line.png')
 
 @pytest.mark.parametrize('size, shape', [((8,8),(8,8)), ((64,64),(64,64)), ((20,30),(30,20)), ((128,128),(64,64)), ((200,100),(32,64))])
 def test_sizes_that_work(make_folder, size, shape):
@@ -152,7 +205,8 @@ def test_hidden_files_do_not_count(make_folder):
 # Prediction
 
 @pytest.mark.parametrize('image, error, message', [
-    (torch.ones(28,28).int(), TypeError, 'floats'), (torch.full((28,28), 255.), ValueError, 'to 255'), (torch.ones(20,20), ValueError, r'\(20, 20\)')])
+    (torch.ones(28,28).int(), TypeError, 'floats'), (torch.full((28,28), 255.), ValueError, 'to 255'), (torch.ones(20,20), ValueError, r'\(20, 20\)'),
+    (torch.ones(14,56), ValueError, r'\(14, 56\)'), ('3.png', TypeError, 'not str')])
 def test_predict_refuses(few, image, error, message):
     learn = digit_learner(digit_dataloaders(few), nn.Linear(784,1))
     with pytest.raises(error, match=message): learn.predict(image)

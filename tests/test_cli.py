@@ -76,14 +76,28 @@ def test_ladder_on_the_full_sample_shows_published_figures(ch4, full, tmp_path):
 
 @pytest.mark.parametrize('args, words', [
     (('--data','nowhere'), 'no folder nowhere'), (('--steps','forest'), "'forest' is not one of the steps"), (('--steps',''), 'not one of the steps'),
-    (('--data','full'), '--archive FILE')])
+    (('--data','full'), '--archive FILE')])  # the last because nothing is installed and the network is off
 def test_ladder_refuses(ch4, home, tmp_path, args, words):
     p = ch4('ladder', *args, '--out', tmp_path/'out')
     assert p.returncode==1 and words in p.stderr and 'Traceback' not in p.stderr and not (tmp_path/'out').exists()
 
-def test_wrong_option(ch4):
-    p = ch4('ladder', '--sed', 'x')
-    assert p.returncode==2 and 'usage' in p.stderr
+@pytest.mark.parametrize('args', [('--sed','1'), ('--seed','x'), ('--seed','-1'), ('--seed',str(2**32))])
+def test_wrong_option(ch4, args):
+    p = ch4('ladder', *args)
+    assert p.returncode==2 and 'usage' in p.stderr and 'Traceback' not in p.stderr
+
+def test_a_terminal_that_is_not_utf8(ch4, home, tmp_path):
+    p = ch4('ladder', '--data', 'shipped', '--steps', 'pixel', '--out', tmp_path, env={'PYTHONIOENCODING': 'ascii'})
+    assert p.returncode==0, p.stderr
+
+def test_labels_with_dollars_and_pictures_of_an_earlier_run(ch4, make_folder, tmp_path):
+    path = make_folder(labels=('over_$10','under_$10'))
+    for f in path.glob('*/*/*.png'): Image.effect_noise((28,28), 50).save(f)
+    (tmp_path/'out').mkdir()
+    (tmp_path/'out'/'mistakes.png').write_bytes(b'of an earlier run')
+    p = ch4('ladder', '--data', path, '--steps', 'pixel', '--out', tmp_path/'out')
+    assert p.returncode==0, p.stderr
+    assert min(Image.open(tmp_path/'out'/'mistakes.png').size)>300
 
 def test_ladder_on_a_folder(ch4, make_folder, tmp_path):
     "Large colour pictures of two other labels: each conversion is said once"

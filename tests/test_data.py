@@ -192,6 +192,8 @@ HOSTILE = {
     'other folder':    lambda m: {**m, 'extra/1.png': png()},
     'one image less':  lambda m: dict(list(m.items())[1:]),
     'one image more':  lambda m: {**m, 'cifar2/train/bird/1.png': png()},
+    'file and folder': lambda m: {**m, 'cifar2/train/bird/0.png/1.png': png()},
+    'nameless':        lambda m: {**m, '.': png()},
     'other label':     lambda m: {**m, 'cifar2/train/frog/0.png': png()},
     'text as image':   lambda m: {**m, 'cifar2/train/bird/0.png': b'not an image'},
     'half an image':   lambda m: {**m, 'cifar2/train/bird/0.png': png()[:40]},
@@ -204,6 +206,25 @@ def test_archive_refused(home, tiny, tmp_path, kind):
     with pytest.raises(ValueError): store.install_archive(file)
     assert not store.is_installed('cifar2') and leftovers(home)==[] and not (home/'data'/'cifar2').exists()
     assert file.read_bytes()==before and set(tmp_path.iterdir())-{home}==outside-{home} and not Path('/tmp/evil.png').exists()
+
+@pytest.mark.parametrize('mode', ['gz', 'bz2', 'xz'])
+def test_bits_turned_over(home, tiny, tmp_path, mode):
+    file = tmp_path/'a.tar'
+    with tarfile.open(file, f'w:{mode}') as tar:
+        for name,data in tiny.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    data = bytearray(file.read_bytes())
+    for i in range(len(data)//2, len(data)//2+20): data[i] ^= 255
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match='a.tar'): store.install_archive(file)
+    assert leftovers(home)==[]
+
+def test_damaged_config(home):
+    home.mkdir()
+    (home/'config.ini').write_text('data = nowhere')
+    with pytest.raises(ValueError, match='config.ini is damaged'): store.data_home()
 
 @pytest.mark.parametrize('damage', [lambda b: b[:len(b)//2], lambda b: b'hello', lambda b: b'', lambda b: gzip.compress(b'hello')])
 def test_damaged_archive_refused(home, tiny, tmp_path, damage):

@@ -13,7 +13,9 @@ from fastbook_ch4.models import *
 from fastbook_ch4.optimizer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
-from fastai.vision.all import Adam, ClassificationInterpretation, ImageDataLoaders, Learner, SGD, accuracy_multi, cnn_learner, load_learner, set_seed
+from PIL import Image
+from fastai.vision.all import (Adam, ClassificationInterpretation, ImageDataLoaders, Learner, PILImage, SGD, accuracy_multi,
+                               cnn_learner, load_learner, set_seed)
 
 
 @pytest.fixture
@@ -75,6 +77,22 @@ def test_freeze_trains_the_last_group_only(dls):
     with learn.no_bar(), learn.no_logging(): learn.fit(1, lr=slice(.01,1.))
     assert not torch.equal(before[0], learn.model[0].weight)
     assert [h['lr'] for h in learn.opt.hypers]==pytest.approx([.01,1.])
+
+@pytest.mark.parametrize('group', [list, tuple, iter])
+def test_basic_optim_trains_every_way_to_write_groups(group):
+    a,b = nn.Linear(2,2),nn.Linear(2,1)
+    before = [p.detach().clone() for m in (a,b) for p in m.parameters()]
+    opt = BasicOptim([group(a.parameters()), group(b.parameters())], .1)
+    b(a(torch.ones(1,2))).sum().backward()
+    opt.step()
+    assert len(opt.hypers)==2 and not any(torch.equal(p,q) for p,q in zip(before, [*a.parameters(), *b.parameters()]))
+
+def test_reports_of_fastai(learn):
+    learn.fit(40, lr=1.)
+    interp = ClassificationInterpretation.from_learner(learn)
+    matrix = interp.confusion_matrix()
+    assert matrix.shape==(2,2) and matrix.sum()==32 and matrix.trace()/32==pytest.approx(accuracy_of(learn))
+    assert list(interp.vocab)==['7','3'] and interp.top_losses(3)[0].shape==(3,)
 
 def test_weight_decay_is_refused_before_training(learn):
     before = learn.model.weight.detach().clone()
@@ -154,13 +172,25 @@ def test_cnn_learner_save_freeze_lr_find(image_learn):
     assert image_learn.lr_find(num_it=5, show_plot=False).valley>0
 
 def test_resnet_learner_names_a_3_and_a_7(few):
+    "However a picture is passed, and though it is large and in colour"
+    for f in few.glob('*/*/*.png'): Image.open(f).resize((100,100)).convert('RGB').save(f)
     set_seed(0)
-    dls = image_dataloaders(few, bs=16, device='cpu')
-    learn = resnet_learner(dls)
+    learn = resnet_learner(image_dataloaders(few, bs=16, device='cpu'))
     with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(12, .01)
-        right = [learn.predict(f)[0]==label for label in '37' for f in image_files(few/'train'/label)[:8]]
-    assert sum(right)>=14
+        learn.fit_one_cycle(8, .01)
+        files = [f for label in '37' for f in image_files(few/'train'/label)[:6]]
+        named = [learn.predict(f)[0] for f in files]
+        assert sum(a==f.parent.name for a,f in zip(named, files))>=10
+        for other in (str, PILImage.create, Image.open): assert [learn.predict(other(f))[0] for f in files[::4]]==named[::4], other
+
+def test_resnet_with_one_output_measures_what_it_should(few):
+    set_seed(0)
+    learn = resnet_learner(image_dataloaders(few, bs=16, device='cpu'), n_out=1)
+    with learn.no_bar(), learn.no_logging():
+        learn.fit_one_cycle(6, .01)
+        reported = accuracy_of(learn)
+        probs,targets = learn.get_preds()
+    assert reported==pytest.approx(((probs[:,0]>.5)==(targets==1)).float().mean().item())
 
 # fastai's tensors outside fit
 
@@ -234,7 +264,10 @@ def test_inputs_are_not_changed(few):
     assert torch.equal(x, copy) and torch.equal(preds, old[0]) and torch.equal(targets, old[1])
 
 def test_validation_leaves_a_module_as_it_was(dls):
-    model = nn.Sequential(nn.Linear(784,4), nn.BatchNorm1d(4), nn.Linear(4,1))
+    model = nn.Sequential(nn.Linear(784,4), nn.BatchNorm1d(4), nn.Linear(4,1), nn.Dropout())
+    model[3].eval()
     before = {k: v.clone() for k,v in model.state_dict().items()}
     validate_epoch(model, dls.valid)
-    assert model.training and all(torch.equal(before[k], v) for k,v in model.state_dict().items())
+    with pytest.raises(ValueError): validate_epoch(model, [(torch.zeros(2,784), torch.zeros(3))])
+    assert [m.training for m in model]==[True,True,True,False] and model.training
+    assert all(torch.equal(before[k], v) for k,v in model.state_dict().items())
