@@ -15,7 +15,7 @@ define install
 	{ test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"; } && \
 	echo 'Installing into $(VENV); this takes a few minutes and happens once.' && \
 	$(RUN) -m pip install --disable-pip-version-check -e '$(2)' && \
-	echo "$(KEY)" > "$(VENV)/.fastbook_ch4-$(1)"; \
+	for stamp in run $(1); do echo "$(KEY)" > "$(VENV)/.fastbook_ch4-$$stamp"; done; \
 fi
 endef
 

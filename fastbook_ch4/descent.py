@@ -93,8 +93,9 @@ def show_preds(
 ):
     "Plot measurements and `preds` over `t`"
     if ax is None: ax = plt.subplots()[1]
+    t,targets,preds = [o.detach().cpu() for o in (t,targets,preds)]
     ax.scatter(t, targets, label='measured')
-    ax.scatter(t, preds.detach().cpu(), color='red', marker='x', label='predicted')
+    ax.scatter(t, preds, color='red', marker='x', label='predicted')
     ax.set(xlabel='time (s)', ylabel='speed', ylim=ylim)
     ax.legend()
 

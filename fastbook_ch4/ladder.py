@@ -115,14 +115,14 @@ def basic_optim(
 # %% ../nbs/10_ladder.ipynb #a9c57e03
 def fit_learner(
     learn,     # A `Learner`
-    epochs,    # Passes over the training images
+    steps,     # Mini-batches to train on, to the nearest epoch
     lr,        # Learning rate
     report,    # Told the share that is done
     fit='fit', # Its method to train with
 ) -> tuple: # Number of parameters, and the activated predictions for the validation images
     "Train `learn` in silence but for `report`"
     with learn.no_bar(), learn.no_logging():
-        getattr(learn, fit)(epochs, lr, cbs=Report(report))
+        getattr(learn, fit)(epochs_for(len(learn.dls.train), steps), lr, cbs=Report(report))
         return n_params(learn.model), learn.get_preds()[0]
 
 # %% ../nbs/10_ladder.ipynb #9d99fa21
@@ -133,9 +133,7 @@ def sgd(
     lr=1.,       # Learning rate
 ) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 7: the same model in a `Learner` with fastai's `SGD`"
-    dls = digits.dataloaders()
-    learn = digit_learner(dls, torch.nn.Linear(digits.n_pixels, 1))
-    n,probs = fit_learner(learn, epochs_for(len(dls.train), steps), lr, report)
+    n,probs = fit_learner(digit_learner(digits.dataloaders(), torch.nn.Linear(digits.n_pixels, 1)), steps, lr, report)
     return n,probs[:,0]
 
 # %% ../nbs/10_ladder.ipynb #de6cd873
@@ -146,9 +144,7 @@ def two_layer_net(
     lr=.1,       # Learning rate
 ) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 8: a hidden layer of 30 units"
-    dls = digits.dataloaders()
-    learn = digit_learner(dls, simple_net(digits.n_pixels))
-    n,probs = fit_learner(learn, epochs_for(len(dls.train), steps), lr, report)
+    n,probs = fit_learner(digit_learner(digits.dataloaders(), simple_net(digits.n_pixels)), steps, lr, report)
     return n,probs[:,0]
 
 # %% ../nbs/10_ladder.ipynb #6b5e4685
@@ -161,7 +157,7 @@ def resnet(
     "Lesson 9: resnet18 through `cnn_learner`"
     dls = image_dataloaders(digits.path)
     learn = resnet_learner(dls, loss_func=F.cross_entropy)
-    n,logits = fit_learner(learn, epochs_for(len(dls.train), steps), lr, report, fit='fit_one_cycle')
+    n,logits = fit_learner(learn, steps, lr, report, fit='fit_one_cycle')
     return n,logits.softmax(1)[:,dls.vocab.o2i[digits.labels[0]]]
 
 # %% ../nbs/10_ladder.ipynb #ae771912

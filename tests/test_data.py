@@ -184,7 +184,7 @@ def link(name, target, type):
 
 HOSTILE = {
     'parent path':     lambda m: {**m, 'cifar2/../../evil.png': png()},
-    'absolute path':   lambda m: {**m, '/tmp/evil.png': png()},
+    'absolute path':   lambda m: {**m, '/fastbook_ch4_evil.png': png()},
     'symbolic link':   lambda m: [*m.items(), link('cifar2/train/airplane/2.png', '/etc/passwd', tarfile.SYMTYPE)],
     'hard link':       lambda m: [*m.items(), link('cifar2/train/airplane/2.png', 'cifar2/train/airplane/0.png', tarfile.LNKTYPE)],
     'device':          lambda m: [*m.items(), link('cifar2/train/airplane/2.png', '', tarfile.CHRTYPE)],
@@ -205,7 +205,7 @@ def test_archive_refused(home, tiny, tmp_path, kind):
     before,outside = file.read_bytes(),set(tmp_path.iterdir())
     with pytest.raises(ValueError): store.install_archive(file)
     assert not store.is_installed('cifar2') and leftovers(home)==[] and not (home/'data'/'cifar2').exists()
-    assert file.read_bytes()==before and set(tmp_path.iterdir())-{home}==outside-{home} and not Path('/tmp/evil.png').exists()
+    assert file.read_bytes()==before and set(tmp_path.iterdir())-{home}==outside-{home} and not Path('/fastbook_ch4_evil.png').exists()
 
 @pytest.mark.parametrize('mode', ['gz', 'bz2', 'xz'])
 def test_bits_turned_over(home, tiny, tmp_path, mode):
