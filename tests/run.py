@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+# Torch processes side by side with more threads than cores wait for one another, so two workers have a thread each
+ONE_THREAD = {'OMP_NUM_THREADS': '1'}
 sys.path.insert(0, str(ROOT))
 from fastbook_ch4 import store
 
@@ -30,16 +32,16 @@ def run_notebooks(*options, **env):
     "Run all notebooks; returns how many passed and failed"
     names = sorted(f.name for f in (ROOT/'nbs').glob('*.ipynb'))
     print(f'Running {len(names)} notebooks with nbdev-test …', flush=True)
-    # one thread per worker: torch processes side by side with more threads than cores wait for one another
-    status,out = run(BIN/'nbdev-test', '--n-workers', 2, '--timing', *options, OMP_NUM_THREADS='1', **env)
+    status,out = run(BIN/'nbdev-test', '--n-workers', 2, '--timing', *options, **ONE_THREAD, **env)
     failed = {name for name in names if re.search(rf'^\s+{re.escape(name)}$', out, re.M)} or (set(names) if status else set())
     return len(names)-len(failed), len(failed)
 
-def run_tests(marker, **env):
+def run_tests(marker, *options, **env):
     "Run the tests in `tests/` that match `marker`; returns how many passed, failed and were skipped"
     print('Running the tests with pytest …', flush=True)
     with tempfile.TemporaryDirectory() as tmp:
-        status,_ = run(sys.executable, '-m', 'pytest', '-q', '-m', marker, '--durations=5', '--junitxml', Path(tmp)/'out.xml', MPLBACKEND='agg', **env)
+        status,_ = run(sys.executable, '-m', 'pytest', '-q', '-m', marker, *options, '--durations=5',
+                       '--junitxml', Path(tmp)/'out.xml', MPLBACKEND='agg', **env)
         try: suite = ElementTree.parse(Path(tmp)/'out.xml').find('testsuite').attrib
         except (OSError, ElementTree.ParseError): return 0,1,0
     failed,skipped = int(suite['failures'])+int(suite['errors']),int(suite['skipped'])
@@ -55,7 +57,8 @@ def main(option=None):
         passed,failed = run_notebooks(*(['--save'] if option=='--save' else []), **env)
         if option=='--save': run(BIN/'nbdev-clean')
         else:
-            p,f,skipped = run_tests('full' if option else 'not full', **env)
+            if option: p,f,skipped = run_tests('full')  # long trainings, one at a time with all threads
+            else: p,f,skipped = run_tests('not full', '-n', '2', '--dist', 'worksteal', **ONE_THREAD, **env)
             passed,failed = passed+p,failed+f
     print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
     return int(failed>0)
