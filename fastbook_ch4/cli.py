@@ -10,16 +10,21 @@ from fastbook_ch4 import store
 STEPS = ('pixel similarity', 'own loop', 'BasicOptim', 'SGD', 'two-layer net', 'resnet18')
 
 
+def full_sample():
+    "The folder of the full MNIST_SAMPLE, downloaded if need be"
+    if store.is_installed('mnist_sample'): return store.folder('mnist_sample')
+    try: return store.download()
+    except OSError as e:
+        raise OSError(f'The full MNIST_SAMPLE is not installed and was not downloaded: {e}. '
+                      'Install it from a file with: ch4 data --archive FILE') from None
+
 def show_data(args):
     "Install what was asked for, then say what is installed"
     if args.archive:
         name = store.install_archive(args.archive)
         print(f'{name}: {store.DATASETS[name].n_images:,} images installed in {store.folder(name)}')
         return
-    if args.download:
-        if store.offline():
-            raise OSError('FASTBOOK_CH4_OFFLINE is set, so nothing is downloaded. Unset it, or use --archive FILE.')
-        if not store.is_installed('mnist_sample'): store.download()
+    if args.download: full_sample()
     print(f'Data folder: {store.data_home()}')
     for name,ds in store.DATASETS.items():
         state = 'installed' if store.is_installed(name) else 'incomplete' if store.folder(name).exists() else 'not installed'
@@ -31,15 +36,7 @@ def show_data(args):
 def choose_data(data):
     "The folder that `--data` means"
     if data=='shipped': return store.install_shipped()
-    if data=='full':
-        if store.is_installed('mnist_sample'): return store.folder('mnist_sample')
-        if store.offline():
-            raise OSError('The full MNIST_SAMPLE is not installed and FASTBOOK_CH4_OFFLINE is set. Install it with: '
-                          'ch4 data --archive FILE')
-        try: return store.download()
-        except OSError as e:
-            raise OSError(f'The full MNIST_SAMPLE is not installed and {e}. Install it with: '
-                          'ch4 data --archive FILE') from None
+    if data=='full': return full_sample()
     if data=='auto':
         from fastbook_ch4.data import mnist_sample
         return mnist_sample()

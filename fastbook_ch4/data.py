@@ -38,9 +38,7 @@ def lesson_style():
 def mnist_sample() -> Path: # Folder with `train/3`, `train/7`, `valid/3` and `valid/7`
     "The 3s and 7s of MNIST: installed, else downloaded by fastai, else the 1,000 images that ship with this package"
     if store.is_installed('mnist_sample'): return store.folder('mnist_sample')
-    try:
-        if store.offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
-        return store.download()
+    try: return store.download()
     except OSError as e:
         print(f'Using the 1,000 digits that ship with fastbook_ch4 ({e}). For all 14,434: ch4 data --help')
         return store.install_shipped()
@@ -66,10 +64,11 @@ def grey_image(
     "Read `file` in grey, colour converted, upright, at its own size from `min_side` to `max_side`"
     try:
         img = ImageOps.exif_transpose(file if isinstance(file, Image.Image) else Image.open(file))
-        grey,alpha = img.convert('L'),img.convert('RGBA').getchannel('A').getextrema()[0]
+        grey = img.convert('L')
+        opaque = not img.has_transparency_data or img.convert('RGBA').getchannel('A').getextrema()[0]==255
     except Exception as e: raise ValueError(f'{file} is not a readable image ({e}). Replace or remove it.') from None
     if img.mode[0] in 'IF': raise ValueError(f'{file} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
-    if alpha<255: raise ValueError(f'{file} has transparent parts. Put it on a plain background and save it again.')
+    if not opaque: raise ValueError(f'{file} has transparent parts. Put it on a plain background and save it again.')
     grey.thumbnail((max_side,max_side))
     if min(grey.size)<min_side:
         raise ValueError(f'{file} is {img.width}x{img.height} pixels; at most {max_side} on the longer side '

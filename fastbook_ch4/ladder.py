@@ -16,7 +16,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt, torch, torch.nn.functional as F
 from PIL import Image
 from . import store
-from .data import digit_labels, image_files, load_digits, mnist_sample, tensor_dataloaders
+from .data import digit_labels, image_files, load_digits, tensor_dataloaders
 from .baseline import PixelSimilarity, mean_digit
 from .loss import check_probs, check_targets, mnist_loss, sigmoid
 from .descent import line_up

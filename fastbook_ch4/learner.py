@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['digit_learner', 'saturation']
 
-# %% ../nbs/07_learner.ipynb #8f789540
-import torch
+# %% ../nbs/07_learner.ipynb #604a01c1
 from .loss import batch_accuracy, mnist_loss
 import fastbook_ch4.data
 from fastai.learner import Learner

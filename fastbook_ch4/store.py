@@ -190,6 +190,7 @@ def install_shipped():
 
 def download(timeout=4):
     "Download MNIST_SAMPLE with fastai, check it and install it; a connection silent for `timeout` seconds raises `OSError`"
+    if offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
     from fastbook_ch4.data import URLs  # imports fastai without its import-time warnings
     import fastai.data
     from fastdownload.core import check,checks_module,download_url

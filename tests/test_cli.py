@@ -1,5 +1,5 @@
 "The `ch4` command, run as a person runs it"
-import csv,subprocess,sys,time
+import csv,subprocess,sys
 
 import pytest
 from PIL import Image

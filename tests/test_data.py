@@ -3,7 +3,7 @@ import gzip,hashlib,io,os,subprocess,sys,tarfile,threading
 from http.server import BaseHTTPRequestHandler,HTTPServer
 from pathlib import Path
 
-import pytest, torch
+import pytest
 from PIL import Image
 from conftest import ROOT
 from fastbook_ch4 import store

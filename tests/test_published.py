@@ -5,7 +5,7 @@ Those marked `full` need the full MNIST_SAMPLE. Exact figures are compared to th
 import statistics
 
 import pytest, torch, torch.nn.functional as F
-from fastbook_ch4.all import (L, PixelSimilarity, digit_tensors, Digits, image_files, load_images, mean_digit, mnist_distance,
+from fastbook_ch4.all import (PixelSimilarity, digit_tensors, Digits, image_files, load_images, mean_digit, mnist_distance,
                               mnist_loss, run_step, class_accuracy, tensor)
 
 
