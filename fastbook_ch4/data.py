@@ -31,7 +31,8 @@ from . import store
 def lesson_style():
     "Set matplotlib's defaults to the style of the lessons"
     plt.rcParams.update({
-        'figure.figsize': (5.5,3.2), 'axes.titlesize': 11, 'figure.titlesize': 11, 'axes.spines.top': False, 'axes.spines.right': False,
+        'figure.figsize': (5.5,3.2), 'figure.facecolor': 'white', 'savefig.facecolor': 'white',
+        'axes.titlesize': 11, 'figure.titlesize': 11, 'axes.spines.top': False, 'axes.spines.right': False,
         'image.cmap': 'Greys', 'axes.prop_cycle': cycler(color=['#0072B2','#D55E00','#009E73','#CC79A7','#E69F00','#56B4E9'])})
 
 # %% ../nbs/01_data.ipynb #45d79133

@@ -55,7 +55,9 @@ def main(option=None):
     with tempfile.TemporaryDirectory() as home:
         env = {} if option else {'FASTAI_HOME': home}
         passed,failed = run_notebooks(*(['--save'] if option=='--save' else []), **env)
-        if option=='--save': run(BIN/'nbdev-clean')
+        if option=='--save':
+            run(BIN/'nbdev-clean')
+            run(sys.executable, 'tools/small_pictures.py', *sorted((ROOT/'nbs').glob('*.ipynb')))
         else:
             if option: p,f,skipped = run_tests('full')  # long trainings, one at a time with all threads
             else: p,f,skipped = run_tests('not full', '-n', '2', '--dist', 'worksteal', **ONE_THREAD, **env)
