@@ -21,5 +21,5 @@ setup(
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['fastbook_ch4=fastbook_ch4._modidx:d']},
     packages=['fastbook_ch4', 'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
     package_dir={'fastbook_ch4.lessons': 'nbs'},
-    package_data={'fastbook_ch4': ['py.typed'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['*.ipynb']},
+    package_data={'fastbook_ch4': ['py.typed', 'figures.csv'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['*.ipynb']},
 )

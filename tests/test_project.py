@@ -37,7 +37,8 @@ def test_notebooks_are_clean(copy):
 
 def test_the_lessons_are_there():
     assert [f.stem for f in NOTEBOOKS]==['01_data', '02_pixel_similarity', '03_gradient_descent', '04_mnist_loss', '05_training_loop',
-        '06_optimizer', '07_learner', '08_nonlinearity', '09_resnet', '10_ladder', 'index']
+        '06_optimizer', '07_learner', '08_nonlinearity', '09_resnet', '10_ladder',
+        '11_pitfalls', 'figures', 'glossary', 'index', 'questionnaire']
 
 def cells(nb): return [(c['cell_type'], ''.join(c['source']), c) for c in json.loads(nb.read_text())['cells']]
 
@@ -78,7 +79,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 def test_a_module_imports_nothing_from_a_later_lesson():
-    order = ['store','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder']
+    order = ['store','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions']
     for name in order[1:]:
         imported = re.findall(r'^from \.(\w*) import|^from \. import (\w+)', (ROOT/'fastbook_ch4'/f'{name}.py').read_text(), re.M)
         for other in filter(None, sum(imported, ())): assert order.index(other)<order.index(name), f'{name} imports {other}'
@@ -124,7 +125,7 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
-@pytest.mark.parametrize('module', ['all','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder'])
+@pytest.mark.parametrize('module', ['all','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions'])
 def test_import_is_quiet(module):
     p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')

@@ -1,0 +1,44 @@
+"The table of the glossary"
+import json,re
+
+import pytest
+from conftest import ROOT
+
+CELLS = [''.join(c['source']) for c in json.loads((ROOT/'nbs'/'glossary.ipynb').read_text(encoding='utf8'))['cells']]
+LINES = [line for line in '\n'.join(CELLS).splitlines() if line.startswith('|')]
+ROWS = [[o.strip() for o in line.strip('|').split('|')] for line in LINES[2:]]
+TERMS = [row[0] for row in ROWS]
+
+# The tables of the chapter's jargon section, and what the lessons add
+MUST = '''ReLU, mini-batch, forward pass, loss, gradient, back-propagation, gradient descent, learning rate, activation, parameter, rank,
+    pixel, array, tensor, shape, axis, label, target, training set, validation set, baseline, L1 distance, RMSE, MSE, broadcasting, metric, accuracy,
+    derivative, SGD, weight, bias, logit, sigmoid, batch size, epoch, DataLoader, Dataset, DataLoaders, Learner, optimizer, autograd, initialisation,
+    overfitting, linear layer, matrix multiplication, nonlinearity, activation function, hidden layer, universal approximation theorem, module, Sequential,
+    backward pass, saturation, random seed, convergence, ResNet, convolution, transfer learning, fine-tuning, softmax, cross-entropy, confusion matrix,
+    callback, recorder, dead ReLU'''.replace('\n', ' ').split(',')
+
+def test_the_table_has_four_columns():
+    assert LINES[0]=='| English | Korean | Meaning | Lesson |' and re.fullmatch(r'\|( --- \|){4}', LINES[1])
+    assert all(len(row)==4 and all(row) for row in ROWS)
+
+def test_terms_are_sorted_and_unique():
+    lower = [t.lower() for t in TERMS]
+    assert lower==sorted(set(lower)) and len(TERMS)>=70
+
+@pytest.mark.parametrize('term', [o.strip() for o in MUST])
+def test_the_term_is_there(term): assert term in TERMS
+
+@pytest.mark.parametrize('row', ROWS, ids=TERMS)
+def test_row(row):
+    term,korean,meaning,lesson = row
+    assert re.search('[가-힣]', korean) and korean.count('(')==korean.count(')')<=1
+    assert meaning[0].isupper() or meaning.startswith('fastai')
+    assert meaning.endswith('.') and not re.search(r'[.!?]\s', meaning) and 5<=len(meaning.split())<=25
+    number,file = re.fullmatch(r'\[(\d+)\]\((\d\d_\w+\.ipynb)\)', lesson).groups()
+    assert int(file[:2])==int(number)
+    assert term.lower().rstrip('s') in (ROOT/'nbs'/file).read_text(encoding='utf8').lower(), f'{file} does not say {term!r}'
+
+def test_no_korean_term_stands_for_two_words():
+    "The first Korean term of each row"
+    first = [re.split(r'[(,]', row[1])[0].strip() for row in ROWS]
+    assert len(set(first))==len(first), sorted({o for o in first if first.count(o)>1})

@@ -1,0 +1,78 @@
+"Notebooks can be trusted: each starts on its own, runs twice in one kernel, and saves nothing that belongs to one machine"
+import json,re,statistics,subprocess,sys
+from functools import cache
+
+import pytest
+from conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
+LESSONS = [f for f in NOTEBOOKS if f.stem[0].isdigit()]
+TWICE = '''
+import sys
+from execnb.nbio import read_nb
+from execnb.shell import CaptureShell
+shell,nb = CaptureShell(path='.'),read_nb(sys.argv[1])
+for _ in range(2): shell.run_all(nb, exc_stop=True)
+'''
+
+@cache
+def cells(nb): return [(c['cell_type'], ''.join(c['source']), c.get('outputs', [])) for c in json.loads(nb.read_text(encoding='utf8'))['cells']]
+def code(nb): return [(source,outputs) for kind,source,outputs in cells(nb) if kind=='code']
+def shown(output): return ''.join(output.get('text', [])) + ''.join(''.join(v) for k,v in output.get('data', {}).items() if k.startswith('text/'))
+
+each = pytest.mark.parametrize('nb', NOTEBOOKS, ids=lambda f: f.stem)
+each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=lambda f: f.stem)
+
+# Running
+
+@each
+def test_runs_twice_in_one_kernel(nb, shipped):
+    "The second round meets everything the first left behind, and all checks still pass"
+    p = subprocess.run([sys.executable, '-c', TWICE, nb], cwd=nb.parent, capture_output=True, text=True)
+    assert p.returncode==0, p.stdout[-2000:]+p.stderr[-2000:]
+
+# What is saved
+
+@each
+def test_saved_outputs(nb):
+    for source,outputs in code(nb):
+        assert not any(o['output_type']=='error' for o in outputs), source
+        for text in map(shown, outputs):
+            assert not re.search(r'/(home|root|tmp|work|Users)/', text), text
+            assert not re.search(r'Warning|Traceback', text), text
+            assert '%|' not in text and '█' not in text, f'a progress bar:\n{text}'
+            if nb.stem!='figures': assert not re.search(r'\d\d:\d\d|\d\.\d+ ?s\b|\d secs?\b', text), text  # that page quotes printed ones
+
+@each
+def test_a_saved_picture_has_an_alternative_text(nb):
+    for source,outputs in code(nb):
+        if any('image/png' in o.get('data', {}) for o in outputs): assert re.search(r'^#\| fig-alt: \S.{19,}', source, re.M), source
+
+def test_saved_outputs_are_small(): assert sum(f.stat().st_size for f in NOTEBOOKS)<3e6
+
+# The form of a lesson
+
+@each_lesson
+def test_opening_and_end(nb):
+    text = [source for kind,source,_ in cells(nb) if kind=='markdown']
+    assert re.fullmatch(r'# .+\n\n> .+', text[0]), 'the title cell holds the title and its line only; the site shows nothing else of it'
+    for start in ('After this lesson you can','Takes','Needs'): assert f'**{start}**' in text[1]
+    assert '## What to remember' in '\n'.join(text) and re.search(r'\*\*Next:\*\* .*\.ipynb\)', text[-1])
+
+@each_lesson
+def test_cells_are_short_and_explained(nb):
+    lengths = [sum(bool(line.strip()) and not line.startswith('#|') for line in source.splitlines()) for source,_ in code(nb)]
+    assert statistics.median(lengths)<=4
+    assert len(cells(nb))-len(lengths)>=.4*len(lengths), 'text cells'
+
+@each
+def test_links_between_pages(nb):
+    pages = {f.name for f in NOTEBOOKS}
+    for kind,source,_ in cells(nb):
+        if kind=='markdown': assert set(re.findall(r'\]\((\w+\.ipynb)', source))<=pages
+
+@each_lesson
+def test_a_drawing_has_a_title_and_named_axes(nb):
+    for source,outputs in code(nb):
+        if any('image/png' in o.get('data', {}) for o in outputs) and re.search(r'\.(plot|scatter|hist|bar)\(', source):
+            assert 'title=' in source and 'xlabel=' in source or 'show_preds(' in source or 'plot_function(' in source, source
