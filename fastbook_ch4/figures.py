@@ -116,6 +116,7 @@ def figure_table(
         like = f.printed.ljust(6,'0') if f.kind=='band' else f.printed  # 0.953 was printed for 0.9530
         text = as_printed(ours.value if isinstance(ours, Draw) else ours, like) if f.kind!='quoted' else ''
         if f.kind=='band': verdict += f' {f.low:g} to {f.high:g}'
+        if f.kind=='draw': verdict += f': {f.property}'
         lines.setdefault((f.figure,text,verdict), {})[f.source.split()[0]] = f.printed
     columns = [s for s in ('whole','start','pages','book') if any(s in line for line in lines.values())]
     return pd.DataFrame([[key[0], *[line.get(s,'') for s in columns], *key[1:]] for key,line in lines.items()],
@@ -169,7 +170,8 @@ def pixel_figures(
     shape = dict(threes_shape=threes.shape, rank=threes.ndim)
     crop = (threes[1]*255).round().int()[4:10,4:10]
     return {**ids('whole', folders=len(digit_labels(digits.path)), **shape),
-            **ids('book', counts=(len(threes),len(sevens)), first_files=', '.join(names), crop=crop, **shape)}
+            **ids('book', counts=(len(threes),len(sevens)), first_files=', '.join(names), crop=crop, **shape),
+            'whole/first_files': ', '.join(names[:4])}
 
 # %% ../nbs/figures.ipynb #ee69fe38
 def distance_figures(
@@ -589,14 +591,18 @@ def figure_counts() -> pd.DataFrame: # A row per kind, a column per source and t
     table['all'] = table.sum(axis=1)
     return table
 
-# %% ../nbs/figures.ipynb #15c951a8
-def figure_notes() -> HTML: # One paragraph per remark, after the figures that it is about
-    "Where print and ours differ, or print is mistaken"
+# %% ../nbs/figures.ipynb #d191d677
+def figure_notes(
+    figures,       # `Figure`s
+    column='note', # Which of their texts: 'note' or 'how'
+) -> HTML: # One paragraph per text, after the first of the figures that it is about
+    "What the ledger says in words about `figures`"
     notes = {}
-    for f in read_figures():
-        if f.note: notes.setdefault(f.note, []).append(f)
+    for f in figures:
+        if getattr(f, column): notes.setdefault(getattr(f, column), []).append(f)
     def item(note, fs):
         where = ', '.join(dict.fromkeys(f.source for f in fs))
-        text = f'<b>{fs[0].printed}</b>, {fs[0].figure} ({where}). {note}'
+        more = f', and {len(fs)-1} more' if len(fs)>1 else ''
+        text = f'<b>{fs[0].printed}</b>, {fs[0].figure} ({where}){more}. {note[0].upper()}{note[1:]}'
         return re.sub('`(.*?)`', r'<code>\1</code>', text)
     return HTML('<ul>' + '\n'.join(f'<li>{item(note, fs)}</li>' for note,fs in notes.items()) + '</ul>')
