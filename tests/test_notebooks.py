@@ -68,6 +68,11 @@ def test_cells_are_short_and_explained(nb):
     assert len(cells(nb))-len(lengths)>=.4*len(lengths), 'text cells'
 
 @each
+def test_sources_are_lists_of_lines(nb):
+    "nbformat's own form: a change of one line is a change of one line in git"
+    for cell in json.loads(nb.read_text(encoding='utf8'))['cells']: assert isinstance(cell['source'], list)
+
+@each
 def test_links_between_pages(nb):
     pages = {f.name for f in NOTEBOOKS}
     for kind,source,_ in cells(nb):

@@ -1,11 +1,11 @@
-"""Figures printed in fastbook chapter 4 and in posts about it, computed again.
+"""What the published figures rest on and the ledger (`fastbook_ch4/figures.csv`, test_figures.py) does not hold.
 
 Those marked `full` need the full MNIST_SAMPLE. Exact figures are compared to the printed digits.
 """
 import statistics
 
 import pytest, torch, torch.nn.functional as F
-from fastbook_ch4.all import (PixelSimilarity, digit_tensors, Digits, image_files, load_images, mean_digit, mnist_distance,
+from fastbook_ch4.all import (PixelSimilarity, digit_tensors, Digits, load_images, mean_digit,
                               mnist_loss, run_step, class_accuracy, tensor)
 
 
@@ -23,22 +23,6 @@ def test_counts_and_shapes(full, stacks):
     assert [tuple(o.shape) for o in digit_tensors(full)]==[(12396,784), (12396,1), (2038,784), (2038,1)]
 
 @pytest.mark.full
-def test_first_files_in_text_order(full):
-    assert [f.name for f in image_files(full/'train'/'3')[:4]]==['10.png', '10000.png', '10011.png', '10031.png']
-
-@pytest.mark.full
-def test_corner_of_a_3(stacks):
-    corner = (stacks['train','3'][1]*255).round().int()[4:10,4:10].tolist()
-    assert corner==[[0]*6, [0,0,0,0,0,29], [0,0,0,48,166,224], [0,93,244,249,253,187], [0,107,253,253,230,48], [0,3,20,20,15,0]]
-
-@pytest.mark.full
-@pytest.mark.parametrize('image, figures', [(15, ['0.1146','0.2075','0.1336','0.2611']), (1, ['0.1114','0.2021','0.1586','0.3021'])])
-def test_distances_of_one_image(stacks, means, image, figures):
-    a_3 = stacks['train','3'][image]
-    found = [f(a_3, means[label]) for label in '37' for f in (mnist_distance, lambda a,b: F.mse_loss(a,b).sqrt())]
-    assert [printed(o) for o in found]==figures
-
-@pytest.mark.full
 def test_pixel_similarity(stacks, means):
     classifier = PixelSimilarity(means)
     right = [classifier.is_first(stacks['valid','3']).sum().item(), (~classifier.is_first(stacks['valid','7'])).sum().item()]
@@ -51,16 +35,6 @@ def test_pixel_similarity_with_l2(stacks, means):
     classifier = PixelSimilarity(means, lambda a,b: ((a-b)**2).mean((-1,-2)).sqrt())
     right = [classifier.is_first(stacks['valid','3']).sum().item(), (~classifier.is_first(stacks['valid','7'])).sum().item()]
     assert [printed(o) for o in (right[0]/1010, right[1]/1028, sum(right)/2038)]==['0.9584', '0.9737', '0.9661']
-
-def test_gradients():
-    x = tensor(3.).requires_grad_()
-    (x**2).backward()
-    assert x.grad==6.
-    x = tensor([3.,4.,10.]).requires_grad_()
-    with pytest.raises(RuntimeError, match='only for scalar outputs'): (x**2).backward()
-    total = (x**2).sum()
-    total.backward()
-    assert total==125. and x.grad.tolist()==[6.,8.,20.]
 
 @pytest.mark.parametrize('third, figure', [(.2,'0.4333'), (.8,'0.2333')])
 def test_loss_on_three_predictions(third, figure):
