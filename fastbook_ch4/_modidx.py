@@ -44,6 +44,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'fastbook_ch4.descent': { 'fastbook_ch4.descent.apply_step': ('gradient_descent.html#apply_step', 'fastbook_ch4/descent.py'),
                                       'fastbook_ch4.descent.check_lr': ('gradient_descent.html#check_lr', 'fastbook_ch4/descent.py'),
                                       'fastbook_ch4.descent.draw_flow': ('gradient_descent.html#draw_flow', 'fastbook_ch4/descent.py'),
+                                      'fastbook_ch4.descent.gv': ('gradient_descent.html#gv', 'fastbook_ch4/descent.py'),
                                       'fastbook_ch4.descent.line_up': ('gradient_descent.html#line_up', 'fastbook_ch4/descent.py'),
                                       'fastbook_ch4.descent.mse': ('gradient_descent.html#mse', 'fastbook_ch4/descent.py'),
                                       'fastbook_ch4.descent.plot_function': ( 'gradient_descent.html#plot_function',

@@ -255,6 +255,7 @@ def plot_ladder(
     right.set(title=f'{slowest.step} takes longest', xlabel='seconds to train and predict (logarithmic)',
               xscale='log', xlim=(.3*min(seconds), 8*max(seconds)))
     right.xaxis.set_major_formatter('{x:g}')
+    right.minorticks_off()  # their labels would overlap where the axis is short
     right.grid(axis='x', color='#dddddd', zorder=0)
     for ax in (left,right): ax.spines[['top','right']].set_visible(False)
     return fig

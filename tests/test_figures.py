@@ -157,8 +157,11 @@ def test_the_page_was_saved_on_the_full_sample():
     assert len(shown)==len(GROUPS)+2 and len(differ)==1 and '0.3000' in differ[0]  # one shows what a difference looks like
 
 def test_every_remark_is_on_the_page():
-    page = saved_html('\nfigure_notes()')
-    for f in LEDGER: assert re.sub('`(.*?)`', r'<code>\1</code>', f.note) in page, f.id
+    shown = lambda text: re.sub('`(.*?)`', r'<code>\1</code>', text[:1].upper()+text[1:])
+    notes,draws = saved_html('\nfigure_notes(figures)'),saved_html("f.kind=='draw'], 'how')")
+    for f in LEDGER:
+        assert shown(f.note) in notes, f.id
+        if f.kind=='draw': assert shown(f.how) in draws, f.id
 
 def test_a_table_follows_every_group():
     code = [''.join(c['source']) for c in page_cells() if c['cell_type']=='code']

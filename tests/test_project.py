@@ -140,6 +140,6 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     assert str(tmp_path) in where
     package = site/'fastbook_ch4'
     assert files(package/'lessons', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
-    assert (package/'py.typed').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
+    assert (package/'py.typed').exists() and (package/'figures.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
     out = run(tmp_path/'venv'/'bin'/'ch4', 'ladder', '--data', 'shipped', '--steps', 'pixel,own,SGD', cwd=tmp_path, **env)
     assert 'pixel similarity' in out and (tmp_path/'runs'/'ladder'/'ladder.csv').exists()
