@@ -1,5 +1,6 @@
 "Fixtures that several test files share"
-import os,shutil,subprocess,sys
+import json,os,shutil,subprocess,sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,17 @@ from PIL import Image
 from fastbook_ch4 import store
 
 ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
+
+@cache
+def cells(stem):
+    "The cells of a notebook in `nbs/`, each as its type, its source and its saved outputs"
+    nb = json.loads((ROOT/'nbs'/f'{stem}.ipynb').read_text(encoding='utf8'))
+    return [(c['cell_type'], ''.join(c['source']), c.get('outputs', [])) for c in nb['cells']]
+
+def code(stem):
+    "The code cells of a notebook, each as its source and its saved outputs"
+    return [(source,outputs) for kind,source,outputs in cells(stem) if kind=='code']
 
 
 @pytest.fixture(scope='session')

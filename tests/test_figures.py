@@ -1,10 +1,10 @@
 "The ledger of published figures, its page, and what notices when a helper breaks"
-import ast,json,math,re
+import ast,math,re
 from collections import Counter
 from dataclasses import replace
 
 import pytest, torch
-from conftest import ROOT
+from conftest import ROOT, code
 from fastbook_ch4 import figures
 from fastbook_ch4.data import tensor_dataloaders
 from fastbook_ch4.figures import (GROUPS, Draw, as_printed, compare_figure, figure_counts, figure_table, follow_descent,
@@ -137,11 +137,9 @@ def test_descent_by_hand():
 
 # The page
 
-def page_cells(): return json.loads((ROOT/'nbs'/'figures.ipynb').read_text(encoding='utf8'))['cells']
-
 def saved_html(source):
-    for c in page_cells():
-        if source in ''.join(c['source']): return ''.join(c['outputs'][0]['data']['text/html'])
+    for s,outputs in code('figures'):
+        if source in s: return ''.join(outputs[0]['data']['text/html'])
 
 def test_the_page_counts_what_the_table_holds():
     rows = re.findall(r'<th>(exact|band|draw|quoted)</th>(.*?)</tr>', saved_html('\nfigure_counts()'), re.S)
@@ -151,7 +149,7 @@ def test_the_page_counts_what_the_table_holds():
     assert figure_counts()['all'].sum()==len(LEDGER)
 
 def test_the_page_was_saved_on_the_full_sample():
-    pages = [''.join(o.get('data', {}).get('text/html', '')) for c in page_cells() for o in c.get('outputs', []) if 'figures(' in ''.join(c['source'])]
+    pages = [''.join(o.get('data', {}).get('text/html', '')) for source,outputs in code('figures') for o in outputs if 'figures(' in source]
     shown = [p for p in pages if '<th>verdict</th>' in p]
     differ = [p for p in shown if '<b>differs' in p]
     assert len(shown)==len(GROUPS)+2 and len(differ)==1 and '0.3000' in differ[0]  # one shows what a difference looks like
@@ -164,8 +162,8 @@ def test_every_remark_is_on_the_page():
         if f.kind=='draw': assert shown(f.how) in draws, f.id
 
 def test_a_table_follows_every_group():
-    code = [''.join(c['source']) for c in page_cells() if c['cell_type']=='code']
-    for source,following in zip(code, code[1:]):
+    sources = [source for source,_ in code('figures')]
+    for source,following in zip(sources, sources[1:]):
         names = [d.name for d in ast.parse(source).body if isinstance(d, ast.FunctionDef)] if source.startswith('#| export') else []
         if set(names)&set(GROUPS): assert f'= {names[0]}(' in following and 'show_figures(' in following
 

@@ -1,11 +1,10 @@
 "The table of the glossary"
-import json,re
+import re
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, cells
 
-CELLS = [''.join(c['source']) for c in json.loads((ROOT/'nbs'/'glossary.ipynb').read_text(encoding='utf8'))['cells']]
-LINES = [line for line in '\n'.join(CELLS).splitlines() if line.startswith('|')]
+LINES = [line for line in '\n'.join(source for _,source,_ in cells('glossary')).splitlines() if line.startswith('|')]
 ROWS = [[o.strip() for o in line.strip('|').split('|')] for line in LINES[2:]]
 TERMS = [row[0] for row in ROWS]
 

@@ -1,11 +1,9 @@
 "Notebooks can be trusted: each starts on its own, runs twice in one kernel, and saves nothing that belongs to one machine"
-import json,re,statistics,subprocess,sys
-from functools import cache
+import ast,json,re,statistics,subprocess,sys
 
 import pytest
-from conftest import ROOT
+from conftest import NOTEBOOKS, cells, code
 
-NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
 LESSONS = [f for f in NOTEBOOKS if f.stem[0].isdigit()]
 TWICE = '''
 import sys
@@ -15,9 +13,6 @@ shell,nb = CaptureShell(path='.'),read_nb(sys.argv[1])
 for _ in range(2): shell.run_all(nb, exc_stop=True)
 '''
 
-@cache
-def cells(nb): return [(c['cell_type'], ''.join(c['source']), c.get('outputs', [])) for c in json.loads(nb.read_text(encoding='utf8'))['cells']]
-def code(nb): return [(source,outputs) for kind,source,outputs in cells(nb) if kind=='code']
 def shown(output): return ''.join(output.get('text', [])) + ''.join(''.join(v) for k,v in output.get('data', {}).items() if k.startswith('text/'))
 
 each = pytest.mark.parametrize('nb', NOTEBOOKS, ids=lambda f: f.stem)
@@ -37,7 +32,7 @@ def test_runs_twice_in_one_kernel(nb, home):
 
 @each
 def test_saved_outputs(nb):
-    for source,outputs in code(nb):
+    for source,outputs in code(nb.stem):
         assert not any(o['output_type']=='error' for o in outputs), source
         for text in map(shown, outputs):
             assert not re.search(r'/(home|root|tmp|work|Users)/', text), text
@@ -47,25 +42,39 @@ def test_saved_outputs(nb):
 
 @each
 def test_a_saved_picture_has_an_alternative_text(nb):
-    for source,outputs in code(nb):
+    for source,outputs in code(nb.stem):
         if any('image/png' in o.get('data', {}) for o in outputs): assert re.search(r'^#\| fig-alt: \S.{19,}', source, re.M), source
 
 def test_saved_outputs_are_small(): assert sum(f.stat().st_size for f in NOTEBOOKS)<3e6
 
 # The form of a lesson
 
+def test_the_lessons_are_there():
+    assert [f.stem for f in NOTEBOOKS]==['01_data', '02_pixel_similarity', '03_gradient_descent', '04_mnist_loss', '05_training_loop',
+        '06_optimizer', '07_learner', '08_nonlinearity', '09_resnet', '10_ladder',
+        '11_pitfalls', 'figures', 'glossary', 'index', 'questionnaire']
+
+@each
+def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):
+    sources = [source for source,_ in code(nb.stem)]
+    for source,following in zip(sources, sources[1:]+['']):
+        if not source.startswith('#| export'): continue
+        names = [d.name for d in ast.parse(source).body if isinstance(d, (ast.FunctionDef, ast.ClassDef))]
+        if names==['resnet']: continue  # too slow in passing; the whole ladder follows it
+        assert all(name in following for name in names), f'{names} not used in:\n{following}'
+
 @each_lesson
 def test_opening_and_end(nb):
-    text = [source for kind,source,_ in cells(nb) if kind=='markdown']
+    text = [source for kind,source,_ in cells(nb.stem) if kind=='markdown']
     assert re.fullmatch(r'# .+\n\n> .+', text[0]), 'the title cell holds the title and its line only; the site shows nothing else of it'
     for start in ('After this lesson you can','Takes','Needs'): assert f'**{start}**' in text[1]
     assert '## What to remember' in '\n'.join(text) and re.search(r'\*\*Next:\*\* .*\.ipynb\)', text[-1])
 
 @each_lesson
 def test_cells_are_short_and_explained(nb):
-    lengths = [sum(bool(line.strip()) and not line.startswith('#|') for line in source.splitlines()) for source,_ in code(nb)]
+    lengths = [sum(bool(line.strip()) and not line.startswith('#|') for line in source.splitlines()) for source,_ in code(nb.stem)]
     assert statistics.median(lengths)<=4
-    assert len(cells(nb))-len(lengths)>=.4*len(lengths), 'text cells'
+    assert len(cells(nb.stem))-len(lengths)>=.4*len(lengths), 'text cells'
 
 @each
 def test_sources_are_lists_of_lines(nb):
@@ -75,11 +84,11 @@ def test_sources_are_lists_of_lines(nb):
 @each
 def test_links_between_pages(nb):
     pages = {f.name for f in NOTEBOOKS}
-    for kind,source,_ in cells(nb):
+    for kind,source,_ in cells(nb.stem):
         if kind=='markdown': assert set(re.findall(r'\]\((\w+\.ipynb)', source))<=pages
 
 @each_lesson
 def test_a_drawing_has_a_title_and_named_axes(nb):
-    for source,outputs in code(nb):
+    for source,outputs in code(nb.stem):
         if any('image/png' in o.get('data', {}) for o in outputs) and re.search(r'\.(plot|scatter|hist|bar)\(', source):
             assert 'title=' in source and 'xlabel=' in source or 'show_preds(' in source or 'plot_function(' in source, source

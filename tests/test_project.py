@@ -1,11 +1,10 @@
 "The project itself: notebooks and modules in step, metadata, the wheel, the star import, the README"
-import ast,configparser,json,os,re,shutil,subprocess,sys,sysconfig,tomllib
+import ast,configparser,os,re,shutil,subprocess,sys,sysconfig,tomllib
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
-NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
 SETTINGS = configparser.ConfigParser(interpolation=None)
 SETTINGS.read(ROOT/'settings.ini')
 BIN = Path(sys.executable).parent
@@ -34,22 +33,6 @@ def test_export_changes_nothing(copy):
 def test_notebooks_are_clean(copy):
     run(BIN/'nbdev-clean', cwd=copy, PYTHONPATH='')
     assert files(copy/'nbs', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
-
-def test_the_lessons_are_there():
-    assert [f.stem for f in NOTEBOOKS]==['01_data', '02_pixel_similarity', '03_gradient_descent', '04_mnist_loss', '05_training_loop',
-        '06_optimizer', '07_learner', '08_nonlinearity', '09_resnet', '10_ladder',
-        '11_pitfalls', 'figures', 'glossary', 'index', 'questionnaire']
-
-def cells(nb): return [(c['cell_type'], ''.join(c['source']), c) for c in json.loads(nb.read_text())['cells']]
-
-@pytest.mark.parametrize('nb', NOTEBOOKS, ids=lambda f: f.stem)
-def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):
-    code = [source for kind,source,_ in cells(nb) if kind=='code']
-    for source,following in zip(code, code[1:]+['']):
-        if not source.startswith('#| export'): continue
-        names = [d.name for d in ast.parse(source).body if isinstance(d, (ast.FunctionDef, ast.ClassDef))]
-        if names==['resnet']: continue  # too slow in passing; the whole ladder follows it
-        assert all(name in following for name in names), f'{names} not used in:\n{following}'
 
 MODULES = sorted(f for f in (ROOT/'fastbook_ch4').glob('*.py') if f.name not in ('__init__.py','_modidx.py','all.py'))
 

@@ -1,8 +1,8 @@
 "The checks of the questionnaire with right and wrong answers, and the page itself"
-import json,re
+import re
 
 import numpy as np, pytest, torch
-from conftest import ROOT
+from conftest import ROOT, cells
 from torch import tensor
 from fastbook_ch4 import questions
 from fastbook_ch4.questions import *
@@ -264,7 +264,7 @@ def test_hints_do_not_show_the_solution():
 
 # The page
 
-CELLS = [(c['cell_type'], ''.join(c['source']), c) for c in json.loads((ROOT/'nbs'/'questionnaire.ipynb').read_text(encoding='utf8'))['cells']]
+CELLS = cells('questionnaire')
 QUESTIONS = [source for kind,source,_ in CELLS if kind=='markdown' and re.match(r'\*\*\d+\.\*\*', source)]
 
 def test_the_page_has_37_questions_in_order(): assert [int(re.match(r'\*\*(\d+)', q).group(1)) for q in QUESTIONS]==list(range(1,38))
@@ -283,11 +283,11 @@ def test_links_lead_to_notebooks():
 def test_every_check_stands_below_its_question_with_a_wrong_attempt():
     "The cell after the question calls the check, and its saved output is a hint"
     found = {}
-    for (_,question,_),(kind,source,cell) in zip(CELLS, CELLS[1:]):
+    for (_,question,_),(kind,source,outputs) in zip(CELLS, CELLS[1:]):
         if question in QUESTIONS and kind=='code':
             name = re.search(r'^(check_\w+)\(', source, re.M).group(1)
             found[name] = int(re.match(r'\*\*(\d+)', question).group(1))
-            hint = ''.join(cell['outputs'][0]['data']['text/plain'])
+            hint = ''.join(outputs[0]['data']['text/plain'])
             assert 'Right' not in hint and len(hint)>20
     assert set(found)==set(CHECKS)
     for name,number in found.items(): assert f'question {number}:' in CHECKS[name].__doc__
