@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help ladder test test-full lab readme outputs clean
+.PHONY: help ladder test test-full lab docs docs-quarto docs-serve readme address outputs clean
 
 # An environment is up to date for this folder when its stamp holds this key.
 KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)
@@ -20,7 +20,7 @@ fi
 endef
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ladder: ## train every step of the chapter and compare them (installs first)
 	$(call install,run,.)
@@ -38,13 +38,30 @@ lab: ## open the lessons in JupyterLab
 	$(call install,lab,.[lab])
 	@$(RUN) -m jupyter lab nbs
 
+docs: ## build the site into _docs/ (installs first)
+	$(call install,docs,.[docs])
+	@$(RUN) tools/docs.py
+
+docs-quarto: ## the same with Quarto, where that is installed
+	$(call install,docs,.[docs])
+	@$(RUN) tools/docs.py --quarto
+
+docs-serve: ## show the site that was built, at an address on this machine
+	$(call install,docs,.[docs])
+	@$(RUN) tools/docs.py --serve
+
 readme: ## make README.md from nbs/index.ipynb
 	$(call install,dev,.[dev])
 	@$(RUN) tools/readme.py
 
+address: ## write user, repo and branch of settings.ini into the first cells of the notebooks
+	$(call install,dev,.[dev])
+	@$(RUN) tools/address.py
+
 outputs: ## run the notebooks on the full MNIST_SAMPLE and save what they show
 	$(call install,dev,.[dev])
 	@$(RUN) tests/run.py --save
+	@$(RUN) tools/digit_weights.py
 	@$(RUN) tools/readme.py
 
 clean: ## remove everything that was made here, except $(VENV)

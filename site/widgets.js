@@ -1,0 +1,274 @@
+// The things to touch: each replaces the text of the element that has its id
+
+const SVG = 'http://www.w3.org/2000/svg'
+const round = (x, n = 2) => Number.isFinite(x) ? x.toFixed(n) : 'beyond all bounds'
+const range = n => [...Array(n).keys()]
+
+// An element with attributes and children, of HTML or of a drawing
+function make(tag, attrs = {}, ...children) {
+  const el = ['svg', 'path', 'circle', 'text'].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag)
+  for (const [name, value] of Object.entries(attrs)) el.setAttribute(name, value)
+  el.append(...children)
+  return el
+}
+
+// A labelled slider that calls `moved` and shows its value as `show` writes it
+function slider(text, attrs, show, moved) {
+  const input = make('input', {type: 'range', ...attrs}), value = make('span')
+  const update = () => { value.textContent = show(+input.value); input.setAttribute('aria-valuetext', show(+input.value)) }
+  input.addEventListener('input', () => { update(); moved() })
+  update()
+  return {input, label: make('label', {}, text, input, value), get value() { return +input.value }}
+}
+
+// A small plot with axes: `line` and `dots` take lists of [x, y], and leave out what lies outside
+function plot({xlim, ylim, xlabel, title}) {
+  const [w, h, left, top, right, bottom] = [420, 260, 44, 26, 10, 38]
+  const px = x => left + (x - xlim[0]) / (xlim[1] - xlim[0]) * (w - left - right)
+  const py = y => h - bottom - (y - ylim[0]) / (ylim[1] - ylim[0]) * (h - top - bottom)
+  const inside = ([x, y]) => x >= xlim[0] && x <= xlim[1] && y >= ylim[0] && y <= ylim[1]
+  const node = make('svg', {viewBox: `0 0 ${w} ${h}`, role: 'img', 'aria-label': title})
+  const text = (x, y, s, anchor = 'middle') => node.append(make('text', {x, y, 'text-anchor': anchor}, s))
+  node.append(make('path', {class: 'axis', d: `M${left} ${top}V${h - bottom}H${w - right}`}))
+  for (const x of [xlim[0], (xlim[0] + xlim[1]) / 2, xlim[1]]) text(px(x), h - bottom + 16, +x.toFixed(2))
+  for (const y of [ylim[0], (ylim[0] + ylim[1]) / 2, ylim[1]]) text(left - 6, py(y) + 4, +y.toFixed(2), 'end')
+  text((left + w) / 2, h - 6, xlabel)
+  text((left + w) / 2, 15, title)
+  const fixed = node.childNodes.length
+  return {
+    node,
+    clear() { while (node.childNodes.length > fixed) node.lastChild.remove() },
+    line(points, cls = 'line') {
+      let d = '', pen = false
+      for (const p of points) {
+        if (inside(p)) d += `${pen ? 'L' : 'M'}${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`
+        pen = inside(p)
+      }
+      node.append(make('path', {class: cls, d}))
+    },
+    dots(points, cls = 'dot', r = 4) {
+      for (const [x, y] of points.filter(inside)) node.append(make('circle', {class: cls, r, cx: px(x), cy: py(y)}))
+    },
+  }
+}
+
+// Fills the element `id`, if the page has it
+function widget(id, title, build) {
+  const el = document.getElementById(id)
+  if (!el) return
+  el.replaceChildren(make('h4', {id: `${id}-title`}, title))
+  el.setAttribute('role', 'group')
+  el.setAttribute('aria-labelledby', `${id}-title`)
+  build(el)
+}
+
+// Lesson 3: steps down a parabola
+
+widget('walk-widget', 'Choose a learning rate', el => {
+  const board = plot({xlim: [-6, 6], ylim: [0, 36], xlabel: 'x', title: 'Ten steps down x²'})
+  const lr = slider('Learning rate', {min: 0, max: 1.2, step: .01, value: .1}, v => round(v), draw)
+  const out = make('output', {'aria-live': 'polite'})
+  el.append(lr.label, out, make('div', {class: 'plots'}, board.node))
+
+  function draw() {
+    const path = [3]
+    for (const _ of range(10)) path.push(path.at(-1) - lr.value * 2 * path.at(-1))
+    board.clear()
+    board.line(range(121).map(i => [i / 10 - 6, (i / 10 - 6) ** 2]))
+    board.line(path.map(x => [x, x * x]), 'walk')
+    board.dots(path.map(x => [x, x * x]))
+    const how = lr.value === 0 ? 'It does not move.' : lr.value < .5 ? 'It slides down.' : lr.value === .5 ? 'It arrives in one step.'
+      : lr.value < 1 ? 'It jumps from side to side, lower every time.' : lr.value === 1 ? 'It jumps for ever.' : 'It climbs out.'
+    out.textContent = `From x = 3, after ten steps x = ${round(path.at(-1))}. ${how}`
+  }
+  draw()
+})
+
+// Lesson 3: the quadratic, fitted to the measurements of the lesson
+
+const SPEED = [65.31, 51.73, 42.44, 31.39, 25.48, 11.52, 9.16, 11.25, 4.09, .71, 5.52, 3.49, 9.86, 14.95, 19.03, 21.16, 35.48, 46.96, 61.2, 68.85]
+
+widget('fit-widget', 'Fit the roller coaster', el => {
+  const fit = plot({xlim: [0, 19], ylim: [-20, 100], xlabel: 'time (s)', title: 'Speed: measured and predicted'})
+  const curve = plot({xlim: [0, 100], ylim: [0, 40], xlabel: 'step', title: 'Root of the loss'})
+  const lr = slider('Learning rate', {min: -6, max: 0, step: .05, value: -.3}, v => (10 ** v).toPrecision(2), draw)
+  const steps = slider('Steps', {min: 0, max: 100, step: 1, value: 100}, v => `${v}`, draw)
+  const scale = make('input', {type: 'checkbox', checked: ''})
+  scale.addEventListener('input', draw)
+  const out = make('output', {'aria-live': 'polite'})
+  el.append(make('div', {class: 'controls'}, lr.label, steps.label, make('label', {}, scale, 'scale time to −1..1')), out,
+            make('div', {class: 'plots'}, fit.node, curve.node))
+
+  // Gradient descent on `mse` from a start at zero: the losses before each step, and the parameters after the last
+  function descend(t, rate, n) {
+    let params = [0, 0, 0]
+    const losses = []
+    for (const step of range(n + 1)) {
+      const errors = t.map((x, i) => params[0] * x * x + params[1] * x + params[2] - SPEED[i])
+      losses.push(Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / t.length))
+      if (step === n) break
+      params = params.map((p, k) => p - rate * errors.reduce((sum, e, i) => sum + 2 * e * t[i] ** (2 - k), 0) / t.length)
+    }
+    return {params, losses}
+  }
+  function draw() {
+    const change = x => scale.checked ? (x - 9.5) / 9.5 : x
+    const {params, losses} = descend(range(20).map(change), 10 ** lr.value, steps.value)
+    const predict = x => params[0] * change(x) ** 2 + params[1] * change(x) + params[2]
+    fit.clear()
+    fit.dots(SPEED.map((v, t) => [t, v]), 'mark')
+    fit.line(range(96).map(i => [i / 5, predict(i / 5)]))
+    curve.clear()
+    curve.line(losses.map((loss, i) => [i, loss]))
+    curve.dots([[steps.value, losses.at(-1)]])
+    const how = !(losses.at(-1) <= losses[0]) ? 'It flies off: the learning rate is too large.' : losses.at(-1) < 3.5 ? 'A good fit: what is left is the noise.'
+      : 'Not there yet.'
+    out.textContent = `Root of the loss: ${round(losses[0], 1)} at the start, ${round(losses.at(-1), 1)} after ${steps.value} steps. ${steps.value ? how : ''}`
+  }
+  draw()
+})
+
+// Lesson 4: one prediction, the loss and the accuracy
+
+widget('loss-widget', 'Move the third prediction', el => {
+  const board = plot({xlim: [0, 1], ylim: [0, 1], xlabel: 'third prediction', title: 'Blue: mnist_loss. Dashed: accuracy'})
+  const third = slider('Third prediction', {min: 0, max: 1, step: .01, value: .2}, v => round(v), draw)
+  const seven = make('input', {type: 'checkbox'})
+  seven.addEventListener('input', draw)
+  const rows = make('tbody'), out = make('output', {'aria-live': 'polite'})
+  el.append(make('div', {class: 'controls'}, third.label, make('label', {}, seven, 'the third picture is a 7 (target 0)')), out,
+    make('div', {class: 'plots'}, board.node, make('table', {}, make('thead', {}, make('tr', {}, ...['target', 'prediction', 'distance'].map(s => make('th', {scope: 'col'}, s)))), rows)))
+
+  function draw() {
+    const targets = [1, 0, seven.checked ? 0 : 1]
+    const distances = p => [.9, .4, p].map((q, i) => targets[i] ? 1 - q : q)
+    const loss = p => distances(p).reduce((a, b) => a + b) / 3
+    const correct = p => [.9, .4, p].filter((q, i) => (q > .5) === (targets[i] === 1)).length
+    rows.replaceChildren(...[.9, .4, third.value].map((q, i) => make('tr', {}, ...[targets[i], round(q), round(distances(third.value)[i])].map(s => make('td', {}, s)))))
+    board.clear()
+    board.line([[0, loss(0)], [1, loss(1)]])
+    board.line(range(51).map(i => [i / 100, correct(0) / 3]), 'walk')
+    board.line(range(50).map(i => [(51 + i) / 100, correct(1) / 3]), 'walk')
+    board.dots([[third.value, loss(third.value)]])
+    out.textContent = `Loss ${round(loss(third.value), 4)}. Accuracy ${correct(third.value)} of 3.`
+  }
+  draw()
+})
+
+// Lesson 7: draw a digit, and the linear model reads it
+
+const SIDE = 28, BOX = 20, FINE = 10       // MNIST's picture, the box a digit is fitted into, and how finely we draw before averaging
+const PEN = 2.3                            // width of a line, in pixels of the picture
+const EXAMPLES = {
+  3: [[[.2, .15], [.35, .04], [.6, 0], [.8, .08], [.88, .22], [.8, .36], [.6, .45], [.4, .47], [.6, .48], [.82, .56], [.92, .72], [.85, .88], [.62, .98], [.35, .98], [.12, .86]]],
+  7: [[[.08, .06], [.4, .05], [.9, .04], [.74, .3], [.6, .55], [.5, .78], [.44, 1]]],
+  8: [[[.75, .12], [.5, .02], [.25, .14], [.3, .34], [.5, .46], [.72, .62], [.76, .84], [.5, .98], [.24, .86], [.28, .64], [.52, .46], [.74, .3], [.75, .12]]],
+}
+
+// The strokes, fitted into a box of 20 x 20 and centred by mass in 28 x 28, as MNIST was; 784 values in 0..1
+function toDigit(strokes) {
+  const points = strokes.flat(), xs = points.map(p => p[0]), ys = points.map(p => p[1])
+  const [x0, y0] = [Math.min(...xs), Math.min(...ys)], [width, height] = [Math.max(...xs) - x0, Math.max(...ys) - y0]
+  const scale = (BOX - PEN) / Math.max(width, height, 1e-6)
+  const canvas = make('canvas', {width: SIDE * FINE, height: SIDE * FINE}), g = canvas.getContext('2d', {willReadFrequently: true})
+  const render = (dx, dy) => {
+    g.setTransform(FINE, 0, 0, FINE, 0, 0)
+    g.clearRect(0, 0, SIDE, SIDE)
+    g.lineWidth = PEN
+    g.lineCap = g.lineJoin = 'round'
+    g.beginPath()
+    for (const stroke of strokes) stroke.concat([stroke.at(-1)]).forEach(([x, y], i) => {
+      const at = [(x - x0 - width / 2) * scale + dx, (y - y0 - height / 2) * scale + dy]
+      i ? g.lineTo(...at) : g.moveTo(...at)
+    })
+    g.stroke()
+    const ink = g.getImageData(0, 0, SIDE * FINE, SIDE * FINE).data, pixels = Array(SIDE * SIDE).fill(0)
+    for (const y of range(SIDE * FINE)) for (const x of range(SIDE * FINE))
+      pixels[Math.floor(y / FINE) * SIDE + Math.floor(x / FINE)] += ink[(y * SIDE * FINE + x) * 4 + 3] / 255 / FINE ** 2
+    return pixels
+  }
+  const middle = SIDE / 2, first = render(middle, middle), mass = first.reduce((a, b) => a + b)
+  const centre = f => first.reduce((sum, p, i) => sum + p * (f(i) + .5), 0) / mass
+  return render(2 * middle - centre(i => i % SIDE), 2 * middle - centre(i => Math.floor(i / SIDE)))
+}
+
+// Values in -1..1 as a picture: blue speaks for the first label, red for the second
+function paint(canvas, values, colour) {
+  const g = canvas.getContext('2d'), image = g.createImageData(SIDE, SIDE)
+  values.forEach((v, i) => image.data.set([...colour(v), 255], 4 * i))
+  g.putImageData(image, 0, 0)
+}
+const grey = v => [255 - 255 * v, 255 - 255 * v, 255 - 255 * v]
+const blueRed = v => { const k = Math.min(Math.abs(v), 1); return v > 0 ? [255 - 255 * k, 255 - 141 * k, 255 - 77 * k] : [255 - 42 * k, 255 - 161 * k, 255 - 255 * k] }
+
+widget('draw-widget', 'Draw a 3 or a 7', async el => {
+  const pad = make('canvas', {class: 'pad', width: 280, height: 280, tabindex: 0, role: 'application',
+    'aria-label': 'Drawing area. Draw with the mouse or a finger. With the keyboard: arrow keys move the pen, Space lowers or lifts it, Delete clears.'})
+  const small = (label, caption) => { const canvas = make('canvas', {width: SIDE, height: SIDE, role: 'img', 'aria-label': label}); return {canvas, figure: make('figure', {}, canvas, make('figcaption', {}, caption))} }
+  const seen = small('The drawing as 28 by 28 pixels', 'What the model sees: 28 × 28 pixels')
+  const weights = small('The 784 weights: a blue 3 and a red 7 across it', 'Its weights: blue speaks for 3, red for 7')
+  const votes = small('Pixel times weight', 'Pixel × weight: what counted for which')
+  const answer = make('output', {class: 'answer', 'aria-live': 'polite'}, 'Loading the weights …')
+  const button = (text, f) => { const b = make('button', {type: 'button'}, text); b.addEventListener('click', f); return b }
+  el.append(make('p', {}, 'With the mouse, a finger or the keyboard (arrow keys move the pen, Space lowers or lifts it, Delete clears).'),
+    make('div', {class: 'boards'}, make('figure', {}, pad), make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)), answer,
+    make('div', {class: 'controls'}, button('Clear', clear), ...Object.keys(EXAMPLES).map(d => button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d)))))
+
+  let strokes = [], pen = [140, 90], down = false
+  const g = pad.getContext('2d')
+  const response = await fetch('digit_weights.json').catch(() => ({ok: false}))
+  if (!response.ok) { answer.textContent = 'The weights could not be loaded, so the model cannot answer. Reload the page to try again.'; return }
+  const model = await response.json(), largest = Math.max(...model.weights.map(Math.abs))
+  paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueRed)
+  show()
+
+  pad.addEventListener('pointerdown', e => { pad.setPointerCapture(e.pointerId); down = true; strokes.push([]); follow(e) })
+  pad.addEventListener('pointermove', e => { if (down && e.buttons) follow(e) })
+  for (const end of ['pointerup', 'pointercancel']) pad.addEventListener(end, () => { down = false })
+  pad.addEventListener('focus', show)
+  pad.addEventListener('blur', () => { down = false; show() })
+  pad.addEventListener('keydown', e => {
+    const move = {ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10]}[e.key]
+    if (move) {
+      pen = pen.map((v, k) => Math.min(275, Math.max(5, v + move[k])))
+      if (down) strokes.at(-1).push(pen)
+    } else if (e.key === ' ') {
+      down = !down
+      if (down) strokes.push([pen])
+    } else if (e.key === 'Delete' || e.key === 'Backspace') return clear(e)
+    else return
+    e.preventDefault()
+    show()
+  })
+  function follow(e) {
+    const box = pad.getBoundingClientRect()
+    pen = [(e.clientX - box.left) / box.width * 280, (e.clientY - box.top) / box.height * 280]
+    strokes.at(-1).push(pen)
+    show()
+  }
+  function clear(e) { e.preventDefault(); strokes = []; down = false; show() }
+  function example(digit) { strokes = EXAMPLES[digit].map(s => s.map(([x, y]) => [60 + 160 * x, 40 + 200 * y])); down = false; show() }
+
+  function show() {
+    g.clearRect(0, 0, 280, 280)
+    g.lineWidth = 20
+    g.lineCap = g.lineJoin = 'round'
+    g.strokeStyle = '#111'
+    g.beginPath()
+    for (const stroke of strokes) stroke.concat([stroke.at(-1)]).forEach((p, i) => i ? g.lineTo(...p) : g.moveTo(...p))
+    g.stroke()
+    if (document.activeElement === pad) {
+      g.lineWidth = 2
+      g.strokeStyle = down ? '#c14a00' : '#0072b2'
+      g.beginPath()
+      g.arc(...pen, 12, 0, 7)
+      g.stroke()
+    }
+    const pixels = strokes.length ? toDigit(strokes) : Array(SIDE * SIDE).fill(0)
+    paint(seen.canvas, pixels, grey)
+    paint(votes.canvas, pixels.map((p, i) => p * model.weights[i] / largest * 1.5), blueRed)
+    if (!strokes.length) { answer.textContent = 'Nothing drawn yet.'; return }
+    const logit = pixels.reduce((sum, p, i) => sum + p * model.weights[i], model.bias), prob = 1 / (1 + Math.exp(-logit)), sure = 100 * Math.max(prob, 1 - prob)
+    answer.textContent = `${model.labels[prob > .5 ? 0 : 1]}, ${sure > 99.9 ? 'more than 99.9' : sure.toFixed(1)} % sure`
+  }
+})
