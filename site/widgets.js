@@ -56,7 +56,7 @@ function plot({xlim, ylim, xlabel, title}) {
 function widget(id, title, build) {
   const el = document.getElementById(id)
   if (!el) return
-  el.replaceChildren(make('h4', {id: `${id}-title`}, title))
+  el.replaceChildren(make('p', {id: `${id}-title`, class: 'title'}, title))
   el.setAttribute('role', 'group')
   el.setAttribute('aria-labelledby', `${id}-title`)
   build(el)

@@ -63,10 +63,14 @@ def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):
         if names==['resnet']: continue  # too slow in passing; the whole ladder follows it
         assert all(name in following for name in names), f'{names} not used in:\n{following}'
 
+@each
+def test_title_cell(nb):
+    "nbdev shows nothing of this cell but the title and its line"
+    assert re.fullmatch(r'# .+\n\n> .+', next(source for kind,source,_ in cells(nb.stem) if kind=='markdown'))
+
 @each_lesson
 def test_opening_and_end(nb):
     text = [source for kind,source,_ in cells(nb.stem) if kind=='markdown']
-    assert re.fullmatch(r'# .+\n\n> .+', text[0]), 'the title cell holds the title and its line only; the site shows nothing else of it'
     for start in ('After this lesson you can','Takes','Needs'): assert f'**{start}**' in text[1]
     assert '## What to remember' in '\n'.join(text) and re.search(r'\*\*Next:\*\* .*\.ipynb\)', text[-1])
 

@@ -1,0 +1,413 @@
+"The site in a browser: built from a fresh copy of the project, under the address that the copy's settings give it"
+import importlib.util,json,re,shutil,subprocess,sys,threading,urllib.error,urllib.request
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote,urljoin,urlsplit
+
+import pytest
+from conftest import NOTEBOOKS, ROOT, cells, code
+from filelock import FileLock
+
+ADDRESS = dict(user='ada', repo='digits', branch='trunk')
+PAGES = [f.stem for f in NOTEBOOKS]+['api','teach','contribute','licence','404']
+LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
+each_page = pytest.mark.parametrize('page', PAGES)
+
+
+def load_tool(root):
+    "The module `tools/docs.py` of the project in `root`"
+    spec = importlib.util.spec_from_file_location('docs', root/'tools'/'docs.py')
+    mod = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mod)
+    return mod
+
+@pytest.fixture(scope='session')
+def project(tmp_path_factory, worker_id):
+    "A copy of the project with an address of its own and its site, built once for all test processes"
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id=='master' else base.parent)/'site'
+    with FileLock(root.with_suffix('.lock')):
+        if not (root/'built').exists():
+            shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns('.*', 'runs', 'build', 'dist', '_*s', '_proc', '*.egg-info', '__pycache__', 'models'))
+            ini = root/'settings.ini'
+            text = ini.read_text(encoding='utf8')
+            for key,value in ADDRESS.items(): text = re.sub(rf'^{key} = .*', f'{key} = {value}', text, flags=re.M)
+            ini.write_text(text, encoding='utf8')
+            for tool in ('address.py','docs.py'):
+                p = subprocess.run([sys.executable, root/'tools'/tool], cwd=root, capture_output=True, text=True)
+                assert p.returncode==0, p.stdout+p.stderr
+            (root/'built').write_text(p.stdout+p.stderr, encoding='utf8')
+    return root
+
+@pytest.fixture(scope='session')
+def site(project): return project/'_docs'
+
+@pytest.fixture(scope='session')
+def address(project):
+    "Where the site is served for these tests"
+    docs = load_tool(project)
+    with docs.server(0) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{httpd.server_port}/digits/'
+        httpd.shutdown()
+
+@pytest.fixture(scope='session')
+def browser():
+    "A Chromium or Chrome of this machine"
+    path = next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome','chrome'))), None)
+    if not path: pytest.skip('no Chromium or Chrome is installed')
+    from playwright.sync_api import sync_playwright
+    quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+             '--disable-component-update', '--disable-sync']
+    with sync_playwright() as p:
+        b = p.chromium.launch(executable_path=path, args=quiet)
+        yield b
+        b.close()
+
+@pytest.fixture
+def visit(browser, address):
+    "Function that opens a page and lists in `page.trouble` what went wrong; its options are those of a browser context"
+    contexts = []
+    def open_page(name, **options):
+        contexts.append(browser.new_context(**{'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce', **options}))
+        page = contexts[-1].new_page()
+        page.trouble = []
+        page.on('console', lambda m: m.type in ('error','warning') and page.trouble.append(m.text))
+        page.on('pageerror', lambda e: page.trouble.append(str(e)))
+        page.on('request', lambda r: r.url.startswith((address, 'data:')) or page.trouble.append(f'asked for {r.url}'))
+        page.on('response', lambda r: r.ok or page.trouble.append(f'{r.status} for {r.url}'))
+        page.goto(f'{address}{name}.html')
+        return page
+    yield open_page
+    for c in contexts: c.close()
+
+class Tags(HTMLParser):
+    "All tags of a page, as pairs of a name and its attributes"
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.feed(text)
+    def handle_starttag(self, tag, attrs): self.tags.append((tag, dict(attrs)))
+
+def tags(site, page, *names): return [(t,a) for t,a in Tags((site/f'{page}.html').read_text(encoding='utf8')).tags if t in names or not names]
+
+# What was built
+
+def test_every_page_is_there(site): assert {f.stem for f in site.glob('*.html')}==set(PAGES)
+
+def test_the_renderer_had_nothing_to_complain_about(project): assert 'warning' not in (project/'built').read_text(encoding='utf8')
+
+@each_page
+def test_nothing_is_named_on_another_host(site, page):
+    "Links may lead away; what a page is made of comes from this site"
+    for tag,attrs in tags(site, page, 'script','link','img','iframe','source','video','audio','object','embed','form'):
+        for name in ('src','href','srcset','data','action'): assert not re.match(r'(https?:)?//', attrs.get(name) or ''), (tag, attrs)
+
+def test_no_style_names_another_host(site):
+    for f in site.rglob('*.css'): assert not re.search(r'(@import\s*|url\()["\']?(https?:)?//', f.read_text(encoding='utf8')), f.name
+
+def test_internal_links_and_anchors_resolve(site):
+    ids = {p: {a[k] for _,a in tags(site, p) for k in ('id','name') if a.get(k)} for p in PAGES}
+    broken = []
+    for page in PAGES:
+        for _,attrs in tags(site, page, 'a', 'link', 'script', 'img'):
+            href = attrs.get('href') or attrs.get('src') or ''
+            if re.match(r'[a-z]+:|//', href) or not href: continue
+            url = urlsplit(urljoin(f'/{page}.html', href))
+            target = unquote(url.path).lstrip('/') or 'index.html'
+            if not (site/target).is_file(): broken.append((page, href))
+            elif url.fragment and target.endswith('.html') and unquote(url.fragment) not in ids[target[:-5]]: broken.append((page, href))
+    assert not broken
+
+@each_page
+def test_every_picture_has_an_alternative_text(site, page):
+    for _,attrs in tags(site, page, 'img'): assert len(attrs.get('alt') or '')>=15, str(attrs)[:200]
+
+def test_machine_readable_companions(site):
+    home = 'https://ada.github.io/digits/'
+    llms = (site/'llms.txt').read_text(encoding='utf8')
+    assert all(f'{home}{p}.llms.md' in llms for p in PAGES if p!='404')
+    locs = re.findall(r'<loc>(.*?)</loc>', (site/'sitemap.xml').read_text())
+    assert {f'{home}{p}.html' for p in PAGES if p!='404'}<=set(locs)
+    assert (site/'favicon.svg').read_text().startswith('<svg')
+    assert '<p class="launch">' not in (site/'04_mnist_loss.llms.md').read_text(encoding='utf8').split('mnist_loss')[0]
+
+def test_pages_follow_one_another(site):
+    road = LESSONS[:10]
+    for before,page,after in zip(['index']+road, road, road[1:]+['11_pitfalls']):
+        links = [a['href'] for t,a in tags(site, page, 'a') if a.get('class')=='pagination-link']
+        assert links==[f'{before}.html', f'{after}.html']
+
+# The API index
+
+def exports():
+    "Every name that a module with a lesson, or `store`, exports"
+    for f in sorted((ROOT/'fastbook_ch4').glob('*.py')):
+        m = re.search(r'^__all__ = (\[.*?\])', f.read_text(encoding='utf8'), re.M|re.S)
+        if m: yield from ((f.stem, name) for name in eval(m.group(1)))
+
+def test_the_index_lists_every_export(site):
+    text = (site/'api.html').read_text(encoding='utf8')
+    for module,name in exports(): assert re.search(rf'<code>{name}(\(|</code>)', text), f'{module}.{name}'
+    assert 'mnist_loss(predictions, targets, reduction=&#x27;mean&#x27;)' in text or "mnist_loss(predictions, targets, reduction='mean')" in text
+    assert 'How far <code>sigmoid(predictions)</code> is from <code>targets</code> on average' in text
+    assert ' at 0x' not in text, 'a default that differs from run to run'
+
+def test_an_entry_leads_to_its_lesson_and_its_source(site):
+    links = [a['href'] for _,a in tags(site, 'api', 'a') if 'href' in a]
+    assert '04_mnist_loss.html#mnist_loss' in links
+    source = next(h for h in links if '/loss.py#L' in h and h.startswith('https://github.com/ada/digits/blob/trunk/fastbook_ch4/'))
+    assert (ROOT/'fastbook_ch4'/'loss.py').read_text().splitlines()[int(source.split('#L')[1])-1].startswith('def ')
+
+def test_backticked_names_lead_to_their_definition(site):
+    assert '04_mnist_loss.html#mnist_loss' in [a.get('href') for _,a in tags(site, '07_learner', 'a')]
+
+# Taking a lesson along
+
+def first_cell(f): return ''.join(json.loads(f.read_text(encoding='utf8'))['cells'][0]['source'])
+
+@pytest.mark.parametrize('page', [p for p in PAGES if (ROOT/'nbs'/f'{p}.ipynb').exists() and p!='index'])
+def test_a_notebook_to_download_and_to_open_in_colab(site, project, page):
+    links = [a for _,a in tags(site, page, 'a')]
+    assert any(a.get('download')==f'{page}.ipynb' and a['href']==f'notebooks/{page}.ipynb' for a in links)
+    assert (site/'notebooks'/f'{page}.ipynb').read_bytes()==(project/'nbs'/f'{page}.ipynb').read_bytes()
+    assert f'https://colab.research.google.com/github/ada/digits/blob/trunk/nbs/{page}.ipynb' in [a.get('href') for a in links]
+
+@pytest.mark.parametrize('nb', [f for f in NOTEBOOKS if f.stem!='glossary'], ids=lambda f: f.stem)
+def test_the_first_cell_has_the_address_of_the_settings(nb, project):
+    assert 'pip install -q "git+https://github.com/ada/digits@trunk"' in first_cell(project/'nbs'/nb.name)
+    import configparser
+    cfg = configparser.ConfigParser(interpolation=None)
+    cfg.read(ROOT/'settings.ini')
+    s = cfg['DEFAULT']
+    assert f'"git+https://github.com/{s["user"]}/{s["repo"]}@{s["branch"]}"' in first_cell(nb), 'run `make address`'
+
+@pytest.mark.parametrize('installed', [True, False])
+def test_the_first_cell_installs_only_what_is_missing(installed):
+    from IPython.core.interactiveshell import InteractiveShell
+    shell,asked = InteractiveShell(),[]
+    shell.register_magic_function(asked.append, magic_name='pip')
+    hidden = {k: sys.modules.pop(k) for k in list(sys.modules) if k.split('.')[0]=='fastbook_ch4'}
+    if not installed: sys.modules['fastbook_ch4'] = None  # makes the import fail
+    try: shell.run_cell(first_cell(NOTEBOOKS[0])).raise_error()
+    finally:
+        sys.modules.pop('fastbook_ch4', None)
+        sys.modules.update(hidden)
+    assert len(asked)==(0 if installed else 1) and all('git+https://github.com/' in line for line in asked)
+
+# In the browser
+
+@each_page
+def test_a_page_loads_in_peace(visit, page):
+    p = visit(page)
+    p.wait_for_load_state('networkidle')
+    assert not p.trouble
+
+@each_page
+@pytest.mark.parametrize('scheme', ['light','dark'])
+def test_no_serious_barrier(visit, page, scheme):
+    "axe-core's automatic accessibility check"
+    from axe_playwright_python.sync_playwright import Axe
+    violations = Axe().run(visit(page, color_scheme=scheme), options={'resultTypes': ['violations']}).response['violations']
+    assert not [(v['id'], n['html'][:150]) for v in violations if v['impact'] in ('serious','critical') for n in v['nodes']]
+
+@each_page
+def test_no_page_is_wider_than_the_screen(visit, page):
+    p = visit(page)
+    for width in (360,800,1280):
+        p.set_viewport_size({'width': width, 'height': 800})
+        assert p.evaluate('document.documentElement.scrollWidth')<=width
+
+@pytest.mark.parametrize('query,where', [('mnist_loss','04_mnist_loss.html#mnist_loss'), ('saturation','07_learner.html')])
+def test_search(visit, query, where):
+    p = visit('index')
+    p.get_by_label('Search').fill(query)
+    hits = p.locator('.search-result')
+    hits.first.wait_for()
+    assert any(where in h for h in hits.evaluate_all('els => els.map(e => e.href)')[:5])
+    hits.first.click()
+    p.wait_for_load_state()
+    assert query in p.inner_text('main')
+
+def test_the_theme_switch_is_remembered(visit):
+    p = visit('04_mnist_loss', color_scheme='light')
+    def ground(): return p.wait_for_timeout(200) or p.evaluate('getComputedStyle(document.body).backgroundColor')
+    assert ground()=='rgb(255, 255, 255)'
+    p.locator('.quarto-color-scheme-toggle').first.click()
+    dark = ground()
+    assert dark!='rgb(255, 255, 255)'
+    p.goto(p.url.replace('04_mnist_loss', '05_training_loop'))
+    assert ground()==dark
+
+def test_plots_are_readable_in_the_dark(visit):
+    p = visit('04_mnist_loss', color_scheme='dark')
+    grounds = p.locator('.cell-output-display img').evaluate_all('els => els.map(e => getComputedStyle(e).backgroundColor)')
+    assert grounds and set(grounds)=={'rgb(255, 255, 255)'}
+
+def test_a_plot_has_the_size_its_notebook_gives_it(visit):
+    p = visit('03_gradient_descent')
+    sizes = [o['metadata']['image/png']['width'] for _,outs in code('03_gradient_descent') for o in outs if 'image/png' in o.get('data', {})]
+    shown = p.locator('.cell-output-display img').evaluate_all('els => els.map(e => [e.clientWidth, e.parentElement.clientWidth])')
+    assert [w for w,_ in shown]==[min(size, room) for size,(_,room) in zip(sizes, shown)]
+
+def test_formulas_are_visible(visit):
+    p = visit('03_gradient_descent')
+    formulas = p.locator('main math')
+    assert formulas.count()>=3 and formulas.first.text_content()=='x2'
+    for box in formulas.evaluate_all('els => els.map(e => e.getBoundingClientRect())'): assert box['width']>5 and box['height']>5
+    assert not re.search(r'\$\w', p.locator('main p').all_inner_texts().__str__())
+
+def test_code_can_be_copied(visit):
+    p = visit('04_mnist_loss', permissions=['clipboard-read','clipboard-write'])
+    block = p.locator('.code-copy-outer-scaffold').first
+    block.hover()
+    block.locator('.code-copy-button').click()
+    assert p.evaluate('navigator.clipboard.readText()')==block.locator('code').inner_text()
+
+def test_the_sidebar_opens_on_a_phone(visit):
+    p = visit('04_mnist_loss', viewport={'width': 390, 'height': 800})
+    link = p.locator('#quarto-sidebar').get_by_text('9. Eighteen layers')
+    assert link.bounding_box()['x']+link.bounding_box()['width']<=0, 'off the screen'
+    p.locator('.quarto-btn-toggle').first.click()
+    p.wait_for_timeout(500)
+    assert link.bounding_box()['x']>=0
+    link.click()
+    assert p.url.endswith('09_resnet.html')
+
+def test_an_unknown_address_gets_the_404_page(visit, address):
+    p = visit('04_mnist_loss')
+    p.goto(address+'some/where/else')
+    p.wait_for_load_state('networkidle')
+    assert 'This page is not here' in p.inner_text('main')
+    assert len(p.trouble)==2 and all('404' in t for t in p.trouble), 'only the page itself is missing, its styles are found'
+    p.get_by_text('the start page').click()
+    assert p.url.endswith('/digits/index.html')
+
+# The things to touch
+
+def move(slider, value):
+    "Set a slider as a hand would, and let the page know"
+    slider.evaluate('(el, v) => { el.value = v; el.dispatchEvent(new Event("input")) }', value)
+
+@pytest.mark.parametrize('lr,words', [(.1,'slides down'), (.5,'one step'), (.8,'side to side'), (1.,'jumps for ever'), (1.1,'climbs out')])
+def test_slider_on_the_parabola(visit, lr, words):
+    p = visit('03_gradient_descent')
+    w = p.locator('#walk-widget')
+    move(w.get_by_label('Learning rate'), lr)
+    x = 3.
+    for _ in range(10): x -= lr*2*x
+    text = w.locator('output').inner_text()
+    assert words in text and float(re.search(r'x = (-?[\d.]+)\. ', text).group(1))==pytest.approx(x, abs=.006)
+
+def lesson_speed():
+    import torch
+    from fastai.torch_core import set_seed
+    set_seed(0)
+    time = torch.arange(0,20).float()
+    return time, torch.randn(20)*3 + 0.75*(time-9.5)**2 + 1
+
+def test_the_measurements_are_those_of_the_lesson():
+    values = json.loads('['+re.search(r'SPEED = \[(.*?)\]', (ROOT/'site'/'widgets.js').read_text()).group(1).replace(' .',' 0.')+']')
+    assert values==pytest.approx(lesson_speed()[1].tolist(), abs=.006)
+
+@pytest.mark.parametrize('scaled,power,words', [(True,-.3,'A good fit'), (True,-3,'Not there yet'), (False,-.3,'flies off'), (False,-5,'Not there yet')])
+def test_slider_on_the_quadratic(visit, scaled, power, words):
+    import torch
+    from fastbook_ch4.descent import apply_step, mse
+    p = visit('03_gradient_descent')
+    w = p.locator('#fit-widget')
+    w.get_by_label('scale time').set_checked(scaled)
+    move(w.get_by_label('Learning rate'), power)
+    text = w.locator('output').inner_text()
+    time,speed = lesson_speed()
+    params = torch.zeros(3).double().requires_grad_()
+    t = ((time-9.5)/9.5 if scaled else time).double()
+    losses = [apply_step(params, t, speed.double(), 10**power, loss_func=mse)[1].sqrt().item() for _ in range(101)]
+    assert words in text
+    if words!='flies off': assert float(re.search(r', ([\d.]+) after 100', text).group(1))==pytest.approx(losses[-1], abs=.06)
+
+@pytest.mark.parametrize('third', [0., .2, .5, .51, .8, 1.])
+@pytest.mark.parametrize('target', [1, 0])
+def test_slider_on_the_loss(visit, third, target):
+    import torch
+    from fastbook_ch4.loss import batch_accuracy, mnist_loss
+    p = visit('04_mnist_loss')
+    w = p.locator('#loss-widget')
+    w.get_by_label('the third picture is a 7').set_checked(target==0)
+    move(w.get_by_label('Third prediction'), third)
+    logits,targets = torch.logit(torch.tensor([.9,.4,third])),torch.tensor([1,0,target])
+    loss,accuracy = mnist_loss(logits, targets).item(),batch_accuracy(logits, targets).item()
+    assert w.locator('output').inner_text()==f'Loss {loss:.4f}. Accuracy {round(3*accuracy)} of 3.'
+
+STROKES = {'7': [(60,60), (200,55), (160,130), (120,230)], '3': [(80,60), (140,40), (190,80), (120,130), (195,180), (150,235), (75,215)]}
+
+def draw(p, strokes, scale=1., shift=(0,0)):
+    "Draw lines on the board with the mouse"
+    pad = p.locator('#draw-widget canvas.pad')
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    at = [(box['x']+shift[0]+scale*x, box['y']+shift[1]+scale*y) for x,y in strokes]
+    p.mouse.move(*at[0])
+    p.mouse.down()
+    for x,y in at[1:]: p.mouse.move(x, y, steps=8)
+    p.mouse.up()
+
+def answer(p): return p.locator('#draw-widget .answer').inner_text()
+
+@pytest.mark.parametrize('digit', STROKES)
+@pytest.mark.parametrize('scale,shift', [(1.,(0,0)), (.4,(10,10)), (.4,(150,140))], ids=['large','small','small, in a corner'])
+def test_a_drawn_digit_is_read(visit, digit, scale, shift):
+    p = visit('07_learner')
+    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
+    draw(p, STROKES[digit], scale, shift)
+    assert answer(p).startswith(f'{digit}, ')
+    p.get_by_role('button', name='Clear').click()
+    assert answer(p)=='Nothing drawn yet.'
+
+def test_a_digit_drawn_with_the_keyboard(visit):
+    p = visit('07_learner')
+    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
+    p.locator('#draw-widget canvas.pad').focus()
+    for key in ['ArrowLeft']*7+['Space']+['ArrowRight']*13+['ArrowDown','ArrowLeft','ArrowDown']*6+['Space']: p.keyboard.press(key)
+    assert answer(p).startswith('7, ')
+    p.keyboard.press('Delete')
+    assert answer(p)=='Nothing drawn yet.'
+
+@pytest.mark.parametrize('digit', ['3','7'])
+def test_the_examples(visit, digit):
+    p = visit('07_learner')
+    p.get_by_role('button', name=f'Show a {digit}').click()
+    assert answer(p).startswith(f'{digit}, ')
+
+def test_a_drawing_is_prepared_as_mnist_was(visit):
+    "Ink within a box of about 20 pixels, its centre of mass in the middle of 28 by 28"
+    p = visit('07_learner')
+    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
+    draw(p, STROKES['7'], .5, (120,10))
+    rgba = p.locator('#draw-widget figure canvas[aria-label^="The drawing"]').evaluate('c => Array.from(c.getContext("2d").getImageData(0, 0, 28, 28).data)')
+    import numpy as np
+    ink = 1-np.array(rgba).reshape(28,28,4)[...,0]/255
+    rows,cols = np.nonzero(ink>.1)
+    assert 19<=max(np.ptp(rows), np.ptp(cols))+1<=21
+    centre = [(ink.sum(1-k)*(np.arange(28)+.5)).sum()/ink.sum() for k in (0,1)]
+    assert centre==pytest.approx([14,14], abs=.15)
+
+# The weights behind the board
+
+WEIGHTS = json.loads((ROOT/'site'/'digit_weights.json').read_text())
+
+def test_the_shipped_weights_read_real_digits(shipped):
+    import torch
+    from fastbook_ch4.data import digit_tensors
+    _,_,x,y = digit_tensors(shipped)
+    logits = x@torch.tensor(WEIGHTS['weights'])+WEIGHTS['bias']
+    assert ((logits>0)==(y[:,0]==1)).float().mean()>=.97 and WEIGHTS['labels']==['3','7']
+
+@pytest.mark.full
+def test_the_shipped_weights_are_what_training_gives(full):
+    sys.path.insert(0, str(ROOT/'tools'))
+    try: from digit_weights import trained
+    finally: sys.path.pop(0)
+    again = trained(full)
+    assert again['weights']==pytest.approx(WEIGHTS['weights'], abs=.02) and again['bias']==pytest.approx(WEIGHTS['bias'], abs=.02)
+    assert again['accuracy']==pytest.approx(WEIGHTS['accuracy'], abs=.001) and again['images']==WEIGHTS['images']
