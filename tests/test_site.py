@@ -138,6 +138,30 @@ def test_pages_follow_one_another(site):
         links = [a['href'] for t,a in tags(site, page, 'a') if a.get('class')=='pagination-link']
         assert links==[f'{before}.html', f'{after}.html']
 
+# Other ways to build and to see it
+
+def test_quarto_is_asked_for_the_same(project, tmp_path, monkeypatch):
+    "A stand-in for Quarto that calls smalldocs shows how it is called and where its pages end up"
+    docs = load_tool(project)
+    docs.PROC,docs.DOCS = tmp_path/'_proc',tmp_path/'_docs'
+    shutil.copytree(project/'_proc', docs.PROC)
+    (tmp_path/'quarto').write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexec "{sys.executable}" -m smalldocs.cli "$@"\n')
+    (tmp_path/'quarto').chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path), prepend=':')
+    docs.render(quarto=True)
+    assert (tmp_path/'asked').read_text()==f'render {tmp_path}/_proc\n'
+    assert {f.stem for f in docs.DOCS.glob('*.html')}==set(PAGES)
+
+def test_without_quarto_it_says_what_to_do(project, monkeypatch):
+    monkeypatch.setenv('PATH', '')
+    with pytest.raises(SystemExit, match='Quarto is not installed. `make docs`'): load_tool(project).render(quarto=True)
+
+def test_a_preview_needs_a_site_and_a_free_port(project, tmp_path, address):
+    docs = load_tool(project)
+    with pytest.raises(SystemExit, match='Port .* cannot be used'): docs.serve(int(urlsplit(address).port))
+    docs.DOCS = tmp_path
+    with pytest.raises(SystemExit, match='Build it with `make docs`'): docs.serve()
+
 # The API index
 
 def exports():
