@@ -6,12 +6,12 @@
 
 Ends with a line `N passed, N failed` that counts notebooks and tests.
 """
-import os,re,subprocess,sys,tempfile
+import os,re,subprocess,sys,sysconfig,tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
+BIN = Path(sysconfig.get_path('scripts'))
 # Torch processes side by side with more threads than cores wait for one another, so two workers have a thread each
 ONE_THREAD = {'OMP_NUM_THREADS': '1'}
 sys.path.insert(0, str(ROOT))
