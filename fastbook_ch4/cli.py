@@ -83,6 +83,33 @@ def climb(args):
             print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
     say(f'\nladder.csv, ladder.png and mistakes.png are in {args.out}  ({time.perf_counter()-start:.0f} s in all)')
 
+def choose_versions(folder, names):
+    "Ask whether the lessons `names` may replace the reader's files in `folder`, and do what the answer says"
+    from fastbook_ch4 import lab
+    print('Your files differ from the lessons in the package:', *names, sep='\n  ')
+    if all(stream and stream.isatty() for stream in (sys.stdin,sys.stdout)):
+        try: answer = input(f'Replace them? Yours stay beside them, as {Path(names[0]).stem}_mine.ipynb and so on. [y/N] ')
+        except EOFError: answer = ''
+        if answer.strip().lower() in ('y','yes'):
+            for name,mine in zip(names, lab.replace_lessons(folder, names)): print(f'  {name} replaced; yours is {mine}')
+            return
+        lab.note_lessons(folder, names)
+    print('They stay as they are. To get one from the package, rename yours and run this command again.')
+
+def open_lessons(args):
+    "Copy the lessons to a folder of the reader's own and open them"
+    from fastbook_ch4 import lab
+    folder = Path(args.folder or ('.' if Path(lab.RECORD).exists() else 'ch4_lessons')).expanduser()
+    names = lab.copy_lessons(folder)
+    print(f'Lessons in {folder.resolve()}')
+    if not any(names.values()): print('  where they come from, so nothing was copied')
+    if names['new']: print(f'  {len(names["new"])} copied')
+    if names['updated']: print(f'  {len(names["updated"])} updated from the package: {", ".join(names["updated"])}')
+    if names['yours']: print(f'  {len(names["yours"])} changed by you, left as they are')
+    if names['differ']: choose_versions(folder, names['differ'])
+    print(end='', flush=True)  # before JupyterLab says anything
+    if args.open: return lab.open_jupyterlab(folder)
+
 def seed(text):
     "The number in `text`, if numpy and torch both take it as a seed"
     if not text.isdecimal() or int(text)>=2**32: raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 4294967295')
@@ -111,6 +138,13 @@ def parser():
     which.add_argument('--download', action='store_true', help='download the full MNIST_SAMPLE with fastai')
     which.add_argument('--archive', metavar='FILE', help='install mnist_sample, mnist_png or cifar2 from a local archive')
     data.set_defaults(run=show_data)
+    lab = sub.add_parser('lab', help='copy the lessons to a folder of your own and open them in JupyterLab',
+        description='Copy the lessons to a folder of your own and open JupyterLab there. A file that you changed stays as it '
+                    'is; if the lesson has changed in the package too, you are asked.')
+    lab.add_argument('folder', nargs='?', metavar='FOLDER',
+                     help='where the lessons go (default: ch4_lessons, or the current folder if they are there)')
+    lab.add_argument('--no-open', dest='open', action='store_false', help='only copy, for another editor than JupyterLab')
+    lab.set_defaults(run=open_lessons)
     return p
 
 def main(argv=None):
@@ -118,12 +152,12 @@ def main(argv=None):
     for stream in (sys.stdout,sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # terminals that are not UTF-8
     args = parser().parse_args(argv)
-    try: args.run(args)
+    try: return args.run(args)
     except (OSError, TypeError, ValueError) as e:
         print(f'ch4: {e}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('\nch4: interrupted; what was finished is in the output folder', file=sys.stderr)
+        print('\nch4: interrupted; what was finished is kept', file=sys.stderr)
         return 130
 
 if __name__=='__main__': sys.exit(main())

@@ -13,7 +13,7 @@ def test_help_imports_nothing_heavy():
     assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True).stdout.strip()=='[]'
 
 def test_help(ch4):
-    for args,words in (((), ['ladder','data']), (('ladder',), ['--data','--seed','--out','--steps','--quiet',*STEPS]), (('data',), ['--download','--archive'])):
+    for args,words in (((), ['ladder','data','lab']), (('ladder',), ['--data','--seed','--out','--steps','--quiet',*STEPS]), (('data',), ['--download','--archive']), (('lab',), ['FOLDER','--no-open'])):
         p = ch4(*args, '--help')
         assert p.returncode==0 and all(w in ' '.join(p.stdout.split()) for w in words) and p.stderr==''
 

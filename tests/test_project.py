@@ -52,7 +52,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 def test_a_module_imports_nothing_from_a_later_lesson():
-    order = ['store','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions']
+    order = ['store','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions']
     for name in order[1:]:
         imported = re.findall(r'^from \.(\w*) import|^from \. import (\w+)', (ROOT/'fastbook_ch4'/f'{name}.py').read_text(), re.M)
         for other in filter(None, sum(imported, ())): assert order.index(other)<order.index(name), f'{name} imports {other}'
@@ -98,7 +98,7 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
-@pytest.mark.parametrize('module', ['all','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions'])
+@pytest.mark.parametrize('module', ['all','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions'])
 def test_import_is_quiet(module):
     p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
@@ -125,5 +125,7 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     package = site/'fastbook_ch4'
     assert files(package/'lessons', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
     assert (package/'py.typed').exists() and (package/'figures.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
+    run(bin/'ch4', 'lab', '--no-open', cwd=tmp_path, **env)
+    assert files(tmp_path/'ch4_lessons', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
     out = run(bin/'ch4', 'ladder', '--data', 'shipped', '--steps', 'pixel,own,SGD', cwd=tmp_path, **env)
     assert 'pixel similarity' in out and (tmp_path/'runs'/'ladder'/'ladder.csv').exists()

@@ -85,6 +85,8 @@ def shown(value):
     "`value` as it stands in a signature"
     return value.__name__ if hasattr(value, '__name__') else repr(value)
 
+def first_line(obj): return inspect.getdoc(obj).split('\n')[0]
+
 def signature(name, obj):
     "How `obj` is called: its parameters and their defaults"
     if not callable(obj): return name
@@ -98,19 +100,19 @@ def api_entry(name, obj, module, page, cfg):
     line = f'#L{inspect.getsourcelines(obj)[1]}' if is_def else ''
     call = f'`{signature(name, obj)}`'
     if page and is_def: call = f'[{call}]({page}.ipynb#{name.lower()})'
-    doc = inspect.getdoc(obj).split('\n')[0] if is_def else 'A constant.'
+    doc = first_line(obj) if is_def else 'A constant.'
     return f'- {call}  \n  {doc} [source]({cfg["source"]}/{PACKAGE}/{module}.py{line})'
 
 def api_index(pages, cfg):
     "The page that lists every exported name; `pages` maps the name of a page to its title"
     text = ['---\ntitle: API index\ndescription: Every name you can import, with its signature, and where its lesson explains it.\n---\n',
             'A link leads to the place in the lesson where the name is made, with all its arguments explained. '
-            '`from fastbook_ch4.all import *` brings the names of all lessons; those of the questionnaire, of “Printed and yours” '
-            'and of `fastbook_ch4.store` are imported from their modules.\n']
+            '`from fastbook_ch4.all import *` brings the names of all lessons; the names of the last four '
+            'modules on this page are imported from their modules.\n']
     exports = {p: re.search(r'#\| default_exp (\w+)', (ROOT/'nbs'/f'{p}.ipynb').read_text(encoding='utf8')) for p in pages}
-    for page,module in [(p, m[1]) for p,m in exports.items() if m]+[(None, 'store')]:
+    for page,module in [(p, m[1]) for p,m in exports.items() if m]+[(None, 'store'), (None, 'lab')]:
         mod = importlib.import_module(f'{PACKAGE}.{module}')
-        place = f'From [{pages[page]}]({page}.ipynb).' if page else 'Which data sets are installed, and how they get there. Standard library only.'
+        place = f'From [{pages[page]}]({page}.ipynb).' if page else first_line(mod)+' Written by hand, with the standard library only.'
         text += [f'## {PACKAGE}.{module}\n', place+'\n', *(api_entry(n, getattr(mod, n), module, page, cfg) for n in mod.__all__), '']
     from fastbook_ch4.cli import parser
     os.environ['COLUMNS'] = '90'  # the width argparse wraps its help at
