@@ -1,6 +1,33 @@
-// What scrolls sideways can be reached and scrolled with the keyboard
-const reachable = () => document.querySelectorAll('pre, .sd-table, .cell-output-display, .math.display').forEach(el => {
+// What the renderers leave out for those who use the keyboard
+
+// What scrolls sideways can be reached and scrolled
+const reachable = () => document.querySelectorAll('pre, .sd-table, .cell-output-display').forEach(el => {
   if (el.scrollWidth > el.clientWidth + 1) el.tabIndex = 0
 })
 addEventListener('load', reachable)
 addEventListener('resize', reachable)
+
+// The first stop on every page leads past the menus
+document.body.insertAdjacentHTML('afterbegin', '<a class="skip" href="#quarto-document-content">Skip to the text</a>')
+document.querySelector('.skip').addEventListener('click', e => {
+  const main = document.querySelector('#quarto-document-content')
+  main.tabIndex = -1
+  main.focus()
+  e.preventDefault()
+})
+
+// What folds the sidebar and switches the theme is a button
+for (const el of document.querySelectorAll('.sidebar-item a:not([href]), .quarto-color-scheme-toggle')) {
+  el.setAttribute('role', 'button')
+  el.tabIndex = 0
+  if (el.title) el.setAttribute('aria-label', el.title)
+  el.addEventListener('keydown', e => { if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); el.click() } })
+}
+
+// A search result on the page one is on uncovers the text
+addEventListener('click', e => {
+  if (!e.target.closest('.search-result')) return
+  document.querySelectorAll('.smalldocs-search-results.show').forEach(el => el.classList.remove('show'))
+  document.querySelectorAll('.navbar-collapse.show').forEach(el => bootstrap.Collapse.getOrCreateInstance(el).hide())
+  document.activeElement.blur()
+})

@@ -1,12 +1,12 @@
 // The things to touch: each replaces the text of the element that has its id
 
 const SVG = 'http://www.w3.org/2000/svg'
-const round = (x, n = 2) => Number.isFinite(x) ? x.toFixed(n) : 'beyond all bounds'
+const round = (x, n = 2) => !Number.isFinite(x) ? 'beyond all bounds' : Math.abs(x) < 1e5 ? x.toFixed(n) : x.toExponential(1)
 const range = n => [...Array(n).keys()]
 
 // An element with attributes and children, of HTML or of a drawing
 function make(tag, attrs = {}, ...children) {
-  const el = ['svg', 'path', 'circle', 'text'].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag)
+  const el = ['svg', 'path', 'circle', 'text', 'clipPath', 'rect'].includes(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag)
   for (const [name, value] of Object.entries(attrs)) el.setAttribute(name, value)
   el.append(...children)
   return el
@@ -21,16 +21,19 @@ function slider(text, attrs, show, moved) {
   return {input, label: make('label', {}, text, input, value), get value() { return +input.value }}
 }
 
-// A small plot with axes: `line` and `dots` take lists of [x, y], and leave out what lies outside
+// A small plot with axes: `line` and `dots` take lists of [x, y], of which only what lies inside is seen
+let plots = 0
 function plot({xlim, ylim, xlabel, title}) {
-  const [w, h, left, top, right, bottom] = [420, 260, 44, 26, 10, 38]
+  const [w, h, left, top, right, bottom] = [420, 270, 48, 28, 22, 42]
   const px = x => left + (x - xlim[0]) / (xlim[1] - xlim[0]) * (w - left - right)
   const py = y => h - bottom - (y - ylim[0]) / (ylim[1] - ylim[0]) * (h - top - bottom)
   const inside = ([x, y]) => x >= xlim[0] && x <= xlim[1] && y >= ylim[0] && y <= ylim[1]
+  const clip = `plot-${++plots}`
   const node = make('svg', {viewBox: `0 0 ${w} ${h}`, role: 'img', 'aria-label': title})
   const text = (x, y, s, anchor = 'middle') => node.append(make('text', {x, y, 'text-anchor': anchor}, s))
+  node.append(make('clipPath', {id: clip}, make('rect', {x: left, y: top - 2, width: w - left - right, height: h - top - bottom + 4})))
   node.append(make('path', {class: 'axis', d: `M${left} ${top}V${h - bottom}H${w - right}`}))
-  for (const x of [xlim[0], (xlim[0] + xlim[1]) / 2, xlim[1]]) text(px(x), h - bottom + 16, +x.toFixed(2))
+  for (const x of [xlim[0], (xlim[0] + xlim[1]) / 2, xlim[1]]) text(px(x), h - bottom + 18, +x.toFixed(2))
   for (const y of [ylim[0], (ylim[0] + ylim[1]) / 2, ylim[1]]) text(left - 6, py(y) + 4, +y.toFixed(2), 'end')
   text((left + w) / 2, h - 6, xlabel)
   text((left + w) / 2, 15, title)
@@ -39,12 +42,9 @@ function plot({xlim, ylim, xlabel, title}) {
     node,
     clear() { while (node.childNodes.length > fixed) node.lastChild.remove() },
     line(points, cls = 'line') {
-      let d = '', pen = false
-      for (const p of points) {
-        if (inside(p)) d += `${pen ? 'L' : 'M'}${px(p[0]).toFixed(1)} ${py(p[1]).toFixed(1)}`
-        pen = inside(p)
-      }
-      node.append(make('path', {class: cls, d}))
+      const near = v => Math.max(-1e5, Math.min(1e5, v)).toFixed(1)
+      const d = points.filter(p => p.every(Number.isFinite)).map(([x, y]) => `${near(px(x))} ${near(py(y))}`).join('L')
+      node.append(make('path', {class: cls, d: `M${d}`, 'clip-path': `url(#${clip})`}))
     },
     dots(points, cls = 'dot', r = 4) {
       for (const [x, y] of points.filter(inside)) node.append(make('circle', {class: cls, r, cx: px(x), cy: py(y)}))
@@ -79,7 +79,8 @@ widget('walk-widget', 'Choose a learning rate', el => {
     board.dots(path.map(x => [x, x * x]))
     const how = lr.value === 0 ? 'It does not move.' : lr.value < .5 ? 'It slides down.' : lr.value === .5 ? 'It arrives in one step.'
       : lr.value < 1 ? 'It jumps from side to side, lower every time.' : lr.value === 1 ? 'It jumps for ever.' : 'It climbs out.'
-    out.textContent = `From x = 3, after ten steps x = ${round(path.at(-1))}. ${how}`
+    const outside = path.filter(x => Math.abs(x) > 6).length
+    out.textContent = `From x = 3, after ten steps x = ${round(path.at(-1))}. ${how}${outside ? ` ${outside} of 11 points lie outside the picture.` : ''}`
   }
   draw()
 })
@@ -121,9 +122,10 @@ widget('fit-widget', 'Fit the roller coaster', el => {
     curve.clear()
     curve.line(losses.map((loss, i) => [i, loss]))
     curve.dots([[steps.value, losses.at(-1)]])
-    const how = !(losses.at(-1) <= losses[0]) ? 'It flies off: the learning rate is too large.' : losses.at(-1) < 3.5 ? 'A good fit: what is left is the noise.'
-      : 'Not there yet.'
-    out.textContent = `Root of the loss: ${round(losses[0], 1)} at the start, ${round(losses.at(-1), 1)} after ${steps.value} steps. ${steps.value ? how : ''}`
+    const [first, last] = [losses[0], losses.at(-1)], fallen = (losses.at(-2) - last) / last
+    const how = !steps.value ? '' : !(last <= first) ? 'It flies off: the learning rate is too large.' : last < 3.5 ? 'A good fit: what is left is the noise.'
+      : first - last < .01 * first ? 'It hardly moves: the steps are too small.' : fallen < .001 ? 'It hardly falls any more, and the fit is poor.' : 'It is still falling.'
+    out.textContent = `Root of the loss: ${round(first, 1)} at the start, ${round(last, 1)} after ${steps.value} step${steps.value === 1 ? '' : 's'}. ${how}`
   }
   draw()
 })
@@ -165,6 +167,12 @@ const EXAMPLES = {
   8: [[[.75, .12], [.5, .02], [.25, .14], [.3, .34], [.5, .46], [.72, .62], [.76, .84], [.5, .98], [.24, .86], [.28, .64], [.52, .46], [.74, .3], [.75, .12]]],
 }
 
+// A line through `points`; a single one becomes a dot
+function trace(g, points) {
+  points.forEach((p, i) => i ? g.lineTo(...p) : g.moveTo(...p))
+  g.lineTo(points.at(-1)[0] + .01, points.at(-1)[1])
+}
+
 // The strokes, fitted into a box of 20 x 20 and centred by mass in 28 x 28, as MNIST was; 784 values in 0..1
 function toDigit(strokes) {
   const points = strokes.flat(), xs = points.map(p => p[0]), ys = points.map(p => p[1])
@@ -177,10 +185,7 @@ function toDigit(strokes) {
     g.lineWidth = PEN
     g.lineCap = g.lineJoin = 'round'
     g.beginPath()
-    for (const stroke of strokes) stroke.concat([stroke.at(-1)]).forEach(([x, y], i) => {
-      const at = [(x - x0 - width / 2) * scale + dx, (y - y0 - height / 2) * scale + dy]
-      i ? g.lineTo(...at) : g.moveTo(...at)
-    })
+    for (const stroke of strokes) trace(g, stroke.map(([x, y]) => [(x - x0 - width / 2) * scale + dx, (y - y0 - height / 2) * scale + dy]))
     g.stroke()
     const ink = g.getImageData(0, 0, SIDE * FINE, SIDE * FINE).data, pixels = Array(SIDE * SIDE).fill(0)
     for (const y of range(SIDE * FINE)) for (const x of range(SIDE * FINE))
@@ -210,21 +215,23 @@ widget('draw-widget', 'Draw a 3 or a 7', async el => {
   const votes = small('Pixel times weight', 'Pixel × weight: what counted for which')
   const answer = make('output', {class: 'answer', 'aria-live': 'polite'}, 'Loading the weights …')
   const button = (text, f) => { const b = make('button', {type: 'button'}, text); b.addEventListener('click', f); return b }
-  el.append(make('p', {}, 'With the mouse, a finger or the keyboard (arrow keys move the pen, Space lowers or lifts it, Delete clears).'),
-    make('div', {class: 'boards'}, make('figure', {}, pad), make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)), answer,
+  el.append(answer, make('p', {}, 'With the mouse, a finger or the keyboard (arrow keys move the pen, Space lowers or lifts it, Delete clears).'),
+    make('div', {class: 'boards'}, make('figure', {}, pad), make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)),
     make('div', {class: 'controls'}, button('Clear', clear), ...Object.keys(EXAMPLES).map(d => button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d)))))
 
   let strokes = [], pen = [140, 90], down = false
   const g = pad.getContext('2d')
-  const response = await fetch('digit_weights.json').catch(() => ({ok: false}))
-  if (!response.ok) { answer.textContent = 'The weights could not be loaded, so the model cannot answer. Reload the page to try again.'; return }
-  const model = await response.json(), largest = Math.max(...model.weights.map(Math.abs))
-  paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueRed)
-  show()
+  let model = null, status = 'Loading the weights …'
 
-  pad.addEventListener('pointerdown', e => { pad.setPointerCapture(e.pointerId); down = true; strokes.push([]); follow(e) })
-  pad.addEventListener('pointermove', e => { if (down && e.buttons) follow(e) })
-  for (const end of ['pointerup', 'pointercancel']) pad.addEventListener(end, () => { down = false })
+  pad.addEventListener('pointerdown', e => {
+    if (!e.isPrimary || e.button) return
+    pad.setPointerCapture(e.pointerId)
+    down = true
+    strokes.push([])
+    follow(e)
+  })
+  pad.addEventListener('pointermove', e => { if (e.isPrimary && down && e.buttons) follow(e) })
+  for (const end of ['pointerup', 'pointercancel']) pad.addEventListener(end, e => { if (e.isPrimary) { down = false; show() } })
   pad.addEventListener('focus', show)
   pad.addEventListener('blur', () => { down = false; show() })
   pad.addEventListener('keydown', e => {
@@ -242,7 +249,7 @@ widget('draw-widget', 'Draw a 3 or a 7', async el => {
   })
   function follow(e) {
     const box = pad.getBoundingClientRect()
-    pen = [(e.clientX - box.left) / box.width * 280, (e.clientY - box.top) / box.height * 280]
+    pen = [(e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height].map(v => 280 * Math.min(1, Math.max(0, v)))
     strokes.at(-1).push(pen)
     show()
   }
@@ -255,20 +262,28 @@ widget('draw-widget', 'Draw a 3 or a 7', async el => {
     g.lineCap = g.lineJoin = 'round'
     g.strokeStyle = '#111'
     g.beginPath()
-    for (const stroke of strokes) stroke.concat([stroke.at(-1)]).forEach((p, i) => i ? g.lineTo(...p) : g.moveTo(...p))
+    for (const stroke of strokes) trace(g, stroke)
     g.stroke()
-    if (document.activeElement === pad) {
-      g.lineWidth = 2
-      g.strokeStyle = down ? '#c14a00' : '#0072b2'
+    if (pad.matches(':focus-visible')) for (const [width, colour] of [[5, '#fff'], [2.5, down ? '#c14a00' : '#0072b2']]) {
+      g.lineWidth = width
+      g.strokeStyle = colour
       g.beginPath()
-      g.arc(...pen, 12, 0, 7)
+      g.arc(...pen, 13, 0, 7)
       g.stroke()
     }
     const pixels = strokes.length ? toDigit(strokes) : Array(SIDE * SIDE).fill(0)
     paint(seen.canvas, pixels, grey)
+    if (!model) { answer.textContent = status; return }
+    const largest = Math.max(...model.weights.map(Math.abs))
+    paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueRed)
     paint(votes.canvas, pixels.map((p, i) => p * model.weights[i] / largest * 1.5), blueRed)
     if (!strokes.length) { answer.textContent = 'Nothing drawn yet.'; return }
     const logit = pixels.reduce((sum, p, i) => sum + p * model.weights[i], model.bias), prob = 1 / (1 + Math.exp(-logit)), sure = 100 * Math.max(prob, 1 - prob)
     answer.textContent = `${model.labels[prob > .5 ? 0 : 1]}, ${sure > 99.9 ? 'more than 99.9' : sure.toFixed(1)} % sure`
   }
+
+  show()
+  try { model = await (await fetch('digit_weights.json')).json() }
+  catch { status = 'The weights could not be loaded, so the model cannot answer. Reload the page to try again.' }
+  show()
 })

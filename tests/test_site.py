@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote,urljoin,urlsplit
 
-import pytest
+import numpy as np, pytest
 from conftest import NOTEBOOKS, ROOT, cells, code
 from filelock import FileLock
 
@@ -206,6 +206,10 @@ def test_the_first_cell_has_the_address_of_the_settings(nb, project):
     s = cfg['DEFAULT']
     assert f'"git+https://github.com/{s["user"]}/{s["repo"]}@{s["branch"]}"' in first_cell(nb), 'run `make address`'
 
+def test_lessons_lead_to_the_site_of_the_settings(project):
+    for stem,widget in (('03_gradient_descent','walk-widget'), ('03_gradient_descent','fit-widget'), ('04_mnist_loss','loss-widget'), ('07_learner','draw-widget')):
+        assert f'https://ada.github.io/digits/{stem}.html#{widget}' in (project/'nbs'/f'{stem}.ipynb').read_text(encoding='utf8')
+
 @pytest.mark.parametrize('installed', [True, False])
 def test_the_first_cell_installs_only_what_is_missing(installed):
     from IPython.core.interactiveshell import InteractiveShell
@@ -222,25 +226,20 @@ def test_the_first_cell_installs_only_what_is_missing(installed):
 # In the browser
 
 @each_page
-def test_a_page_loads_in_peace(visit, page):
+def test_a_page_is_sound(visit, page):
+    "It loads in peace, fits every screen, and axe-core finds no serious barrier in either theme"
+    from axe_playwright_python.sync_playwright import Axe
     p = visit(page)
     p.wait_for_load_state('networkidle')
     assert not p.trouble
-
-@each_page
-@pytest.mark.parametrize('scheme', ['light','dark'])
-def test_no_serious_barrier(visit, page, scheme):
-    "axe-core's automatic accessibility check"
-    from axe_playwright_python.sync_playwright import Axe
-    violations = Axe().run(visit(page, color_scheme=scheme), options={'resultTypes': ['violations']}).response['violations']
-    assert not [(v['id'], n['html'][:150]) for v in violations if v['impact'] in ('serious','critical') for n in v['nodes']]
-
-@each_page
-def test_no_page_is_wider_than_the_screen(visit, page):
-    p = visit(page)
     for width in (360,800,1280):
         p.set_viewport_size({'width': width, 'height': 800})
         assert p.evaluate('document.documentElement.scrollWidth')<=width
+    for scheme in ('light','dark'):
+        p.emulate_media(color_scheme=scheme)
+        p.wait_for_function('dark => document.documentElement.classList.contains("quarto-dark")===dark', arg=scheme=='dark')
+        violations = Axe().run(p, options={'resultTypes': ['violations']}).response['violations']
+        assert not [(v['id'], n['html'][:150]) for v in violations if v['impact'] in ('serious','critical') for n in v['nodes']]
 
 @pytest.mark.parametrize('query,where', [('mnist_loss','04_mnist_loss.html#mnist_loss'), ('saturation','07_learner.html')])
 def test_search(visit, query, where):
@@ -307,21 +306,36 @@ def test_an_unknown_address_gets_the_404_page(visit, address):
     p.get_by_text('the start page').click()
     assert p.url.endswith('/digits/index.html')
 
+def test_the_keyboard_gets_past_the_menus(visit):
+    p = visit('04_mnist_loss')
+    p.keyboard.press('Tab')
+    assert p.evaluate('document.activeElement.textContent')=='Skip to the text'
+    p.keyboard.press('Enter')
+    p.keyboard.press('Tab')
+    assert p.evaluate('document.activeElement.closest("main") !== null')
+
+def test_a_search_result_on_the_same_page_uncovers_it(visit):
+    p = visit('04_mnist_loss', viewport={'width': 390, 'height': 800})
+    p.locator('.navbar-toggler').click()
+    p.get_by_label('Search').fill('batch_accuracy')
+    p.locator('.search-result[href*="04_mnist_loss"]').first.click()
+    p.wait_for_timeout(600)
+    assert not p.locator('.search-result').first.is_visible() and not p.get_by_label('Search').is_visible()
+
 # The things to touch
 
 def move(slider, value):
     "Set a slider as a hand would, and let the page know"
     slider.evaluate('(el, v) => { el.value = v; el.dispatchEvent(new Event("input")) }', value)
 
-@pytest.mark.parametrize('lr,words', [(.1,'slides down'), (.5,'one step'), (.8,'side to side'), (1.,'jumps for ever'), (1.1,'climbs out')])
-def test_slider_on_the_parabola(visit, lr, words):
-    p = visit('03_gradient_descent')
-    w = p.locator('#walk-widget')
-    move(w.get_by_label('Learning rate'), lr)
-    x = 3.
-    for _ in range(10): x -= lr*2*x
-    text = w.locator('output').inner_text()
-    assert words in text and float(re.search(r'x = (-?[\d.]+)\. ', text).group(1))==pytest.approx(x, abs=.006)
+def test_slider_on_the_parabola(visit):
+    w = visit('03_gradient_descent').locator('#walk-widget')
+    for lr,words in ((.1,'slides down'), (.5,'one step'), (.8,'side to side'), (1.,'jumps for ever'), (1.1,'climbs out')):
+        move(w.get_by_label('Learning rate'), lr)
+        x = 3.
+        for _ in range(10): x -= lr*2*x
+        text = w.locator('output').inner_text()
+        assert words in text and float(re.search(r'x = (-?[\d.]+)\. ', text).group(1))==pytest.approx(x, abs=.006)
 
 def lesson_speed():
     import torch
@@ -334,36 +348,40 @@ def test_the_measurements_are_those_of_the_lesson():
     values = json.loads('['+re.search(r'SPEED = \[(.*?)\]', (ROOT/'site'/'widgets.js').read_text()).group(1).replace(' .',' 0.')+']')
     assert values==pytest.approx(lesson_speed()[1].tolist(), abs=.006)
 
-@pytest.mark.parametrize('scaled,power,words', [(True,-.3,'A good fit'), (True,-3,'Not there yet'), (False,-.3,'flies off'), (False,-5,'Not there yet')])
-def test_slider_on_the_quadratic(visit, scaled, power, words):
+def test_slider_on_the_quadratic(visit):
     import torch
     from fastbook_ch4.descent import apply_step, mse
-    p = visit('03_gradient_descent')
-    w = p.locator('#fit-widget')
-    w.get_by_label('scale time').set_checked(scaled)
-    move(w.get_by_label('Learning rate'), power)
-    text = w.locator('output').inner_text()
+    w = visit('03_gradient_descent').locator('#fit-widget')
     time,speed = lesson_speed()
-    params = torch.zeros(3).double().requires_grad_()
-    t = ((time-9.5)/9.5 if scaled else time).double()
-    losses = [apply_step(params, t, speed.double(), 10**power, loss_func=mse)[1].sqrt().item() for _ in range(101)]
-    assert words in text
-    if words!='flies off': assert float(re.search(r', ([\d.]+) after 100', text).group(1))==pytest.approx(losses[-1], abs=.06)
+    for scaled,power,words in ((True,-.3,'A good fit'), (True,-3,'still falling'), (True,-6,'too small'), (False,-.3,'flies off'), (False,-5,'the fit is poor')):
+        w.get_by_label('scale time').set_checked(scaled)
+        move(w.get_by_label('Learning rate'), power)
+        text = w.locator('output').inner_text()
+        assert words in text
+        params = torch.zeros(3).double().requires_grad_()
+        t = ((time-9.5)/9.5 if scaled else time).double()
+        losses = [apply_step(params, t, speed.double(), 10**power, loss_func=mse)[1].sqrt().item() for _ in range(101)]
+        if words!='flies off': assert float(re.search(r', ([\d.]+) after 100', text).group(1))==pytest.approx(losses[-1], abs=.06)
 
-@pytest.mark.parametrize('third', [0., .2, .5, .51, .8, 1.])
-@pytest.mark.parametrize('target', [1, 0])
-def test_slider_on_the_loss(visit, third, target):
+def test_slider_on_the_loss(visit):
     import torch
     from fastbook_ch4.loss import batch_accuracy, mnist_loss
-    p = visit('04_mnist_loss')
-    w = p.locator('#loss-widget')
-    w.get_by_label('the third picture is a 7').set_checked(target==0)
-    move(w.get_by_label('Third prediction'), third)
-    logits,targets = torch.logit(torch.tensor([.9,.4,third])),torch.tensor([1,0,target])
-    loss,accuracy = mnist_loss(logits, targets).item(),batch_accuracy(logits, targets).item()
-    assert w.locator('output').inner_text()==f'Loss {loss:.4f}. Accuracy {round(3*accuracy)} of 3.'
+    w = visit('04_mnist_loss').locator('#loss-widget')
+    for target in (1,0):
+        w.get_by_label('the third picture is a 7').set_checked(target==0)
+        for third in (0., .2, .5, .51, .8, 1.):
+            move(w.get_by_label('Third prediction'), third)
+            logits,targets = torch.logit(torch.tensor([.9,.4,third])),torch.tensor([1,0,target])
+            loss,accuracy = mnist_loss(logits, targets).item(),batch_accuracy(logits, targets).item()
+            assert w.locator('output').inner_text()==f'Loss {loss:.4f}. Accuracy {round(3*accuracy)} of 3.'
 
 STROKES = {'7': [(60,60), (200,55), (160,130), (120,230)], '3': [(80,60), (140,40), (190,80), (120,130), (195,180), (150,235), (75,215)]}
+
+def board(visit):
+    "The page with the drawing board, ready to draw on"
+    p = visit('07_learner')
+    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
+    return p
 
 def draw(p, strokes, scale=1., shift=(0,0)):
     "Draw lines on the board with the mouse"
@@ -376,41 +394,63 @@ def draw(p, strokes, scale=1., shift=(0,0)):
     for x,y in at[1:]: p.mouse.move(x, y, steps=8)
     p.mouse.up()
 
+def seen(p):
+    "The (28,28) picture that the model sees, ink as 1"
+    rgba = p.locator('#draw-widget canvas[aria-label^="The drawing"]').evaluate('c => Array.from(c.getContext("2d").getImageData(0, 0, 28, 28).data)')
+    return 1-np.array(rgba).reshape(28,28,4)[...,0]/255
+
 def answer(p): return p.locator('#draw-widget .answer').inner_text()
 
 @pytest.mark.parametrize('digit', STROKES)
-@pytest.mark.parametrize('scale,shift', [(1.,(0,0)), (.4,(10,10)), (.4,(150,140))], ids=['large','small','small, in a corner'])
-def test_a_drawn_digit_is_read(visit, digit, scale, shift):
-    p = visit('07_learner')
-    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
-    draw(p, STROKES[digit], scale, shift)
-    assert answer(p).startswith(f'{digit}, ')
+def test_a_drawn_digit_is_read(visit, digit):
+    p = board(visit)
+    for scale,shift in ((1.,(0,0)), (.4,(10,10)), (.4,(150,140))):  # large, small, small in a corner
+        draw(p, STROKES[digit], scale, shift)
+        assert answer(p).startswith(f'{digit}, ')
+        p.get_by_role('button', name='Clear').click()
+        assert answer(p)=='Nothing drawn yet.'
+
+def test_the_examples(visit):
+    p = board(visit)
+    for digit in '37':
+        p.get_by_role('button', name=f'Show a {digit}').click()
+        assert answer(p).startswith(f'{digit}, ')
+
+def test_a_single_dot_is_seen(visit):
+    p = board(visit)
+    p.locator('#draw-widget canvas.pad').click()
+    assert max(seen(p).ravel())>.9 and 'sure' in answer(p)
+
+def test_a_line_that_leaves_the_board_ends_at_its_edge(visit):
+    p = board(visit)
+    draw(p, [(140,20), (140,270), (140,600)])
+    leaving = seen(p)
     p.get_by_role('button', name='Clear').click()
-    assert answer(p)=='Nothing drawn yet.'
+    draw(p, [(140,20), (140,279)])
+    assert abs(leaving-seen(p)).max()<.3
+
+def test_without_its_weights_the_board_says_so(visit):
+    p = visit('index')
+    p.route('**/digit_weights.json', lambda route: route.abort())
+    p.goto(p.url.replace('index', '07_learner'))
+    p.get_by_text('The weights could not be loaded').wait_for()
+    p.get_by_role('button', name='Show a 3').click()
+    assert 'could not be loaded' in answer(p) and seen(p).max()>.9
+    assert not [t for t in p.trouble if 'Error' in t]
 
 def test_a_digit_drawn_with_the_keyboard(visit):
-    p = visit('07_learner')
-    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
+    p = board(visit)
     p.locator('#draw-widget canvas.pad').focus()
     for key in ['ArrowLeft']*7+['Space']+['ArrowRight']*13+['ArrowDown','ArrowLeft','ArrowDown']*6+['Space']: p.keyboard.press(key)
     assert answer(p).startswith('7, ')
     p.keyboard.press('Delete')
     assert answer(p)=='Nothing drawn yet.'
 
-@pytest.mark.parametrize('digit', ['3','7'])
-def test_the_examples(visit, digit):
-    p = visit('07_learner')
-    p.get_by_role('button', name=f'Show a {digit}').click()
-    assert answer(p).startswith(f'{digit}, ')
-
 def test_a_drawing_is_prepared_as_mnist_was(visit):
     "Ink within a box of about 20 pixels, its centre of mass in the middle of 28 by 28"
-    p = visit('07_learner')
-    p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
+    p = board(visit)
     draw(p, STROKES['7'], .5, (120,10))
-    rgba = p.locator('#draw-widget figure canvas[aria-label^="The drawing"]').evaluate('c => Array.from(c.getContext("2d").getImageData(0, 0, 28, 28).data)')
-    import numpy as np
-    ink = 1-np.array(rgba).reshape(28,28,4)[...,0]/255
+    ink = seen(p)
     rows,cols = np.nonzero(ink>.1)
     assert 19<=max(np.ptp(rows), np.ptp(cols))+1<=21
     centre = [(ink.sum(1-k)*(np.arange(28)+.5)).sum()/ink.sum() for k in (0,1)]

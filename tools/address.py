@@ -1,35 +1,40 @@
-"""Write the project's address into the first cell of every notebook that uses the package.
+"""Write the project's address, user, repo and branch of settings.ini, into the notebooks.
 
     python tools/address.py [FOLDER]
 
-The address is `user`, `repo` and `branch` of settings.ini, FOLDER that of the notebooks (default: nbs). The cell installs
-the package where it is missing, as on Colab, and does nothing elsewhere.
+FOLDER is that of the notebooks (default: nbs). The first cell of every notebook that uses the package installs it from
+that address where it is missing, as on Colab; links to the repository and the site follow.
 """
-import configparser,sys
+import configparser,re,sys
 from pathlib import Path
 
 from fastcore.nbio import mk_cell,read_nb,write_nb
 
 ROOT = Path(__file__).resolve().parents[1]
 ID = 'install'
+CELL = '''#| hide
+try: import fastbook_ch4
+except ImportError:
+    %pip install -q "git+https://github.com/{user}/{repo}@{branch}"'''
 
-def first_cell():
-    "Source of the cell"
+def settings():
+    "`user`, `repo` and `branch`"
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT/'settings.ini', encoding='utf8')
-    cfg = parser['DEFAULT']
-    return ('#| hide\ntry: import fastbook_ch4\nexcept ImportError:\n'
-            f'    %pip install -q "git+https://github.com/{cfg["user"]}/{cfg["repo"]}@{cfg["branch"]}"')
+    return {k: parser['DEFAULT'][k] for k in ('user','repo','branch')}
 
-def write(f):
-    "Put the cell at the top of the notebook `f`, or bring it up to date"
+def write(f, new):
+    "Bring the notebook `f` to the address `new`"
     nb = read_nb(f)
-    if not any('fastbook_ch4' in c.source for c in nb.cells if c.cell_type=='code' and c.get('id')!=ID): return
+    old = next((re.search(r'github\.com/(?P<user>[^/]+)/(?P<repo>[^@]+)@', c.source) for c in nb.cells if c.get('id')==ID), None)
     cells = [c for c in nb.cells if c.get('id')!=ID]
-    cell = mk_cell(first_cell())
+    if not any('fastbook_ch4' in c.source for c in cells if c.cell_type=='code'): return
+    for place in ('https://github.com/{user}/{repo}','https://{user}.github.io/{repo}'):
+        for c in cells if old else []: c.source = c.source.replace(place.format_map(old), place.format_map(new))
+    cell = mk_cell(CELL.format_map(new))
     cell['id'] = ID
     nb.cells = [cell]+cells
     write_nb(nb, f)
 
 if __name__=='__main__':
-    for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).glob('*.ipynb')): write(f)
+    for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).glob('*.ipynb')): write(f, settings())

@@ -53,6 +53,8 @@ def page_text(text, documented, cfg):
     text = re.sub(r'\[(`[^`]+`)\]\(/(\w+)\.html#([^)]*)\)', link, text)  # nbdev links every definition, exported or not
     text = re.sub(r'\]\((\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
     text = re.sub(r'\]\(/blob/[^/]*/', f']({cfg["source"]}/', text)
+    text = text.replace(':NoneType=None', '=None').replace('__main__.', '')  # how nbdev writes some signatures
+    text = re.sub(r'[가-힣]+(?:[ -][가-힣]+)*', r'<span lang="ko">\g<0></span>', text)  # for screen readers and line breaks
     return outside_code(mathml, beside(text))
 
 def documented_names(f):
@@ -100,7 +102,7 @@ def api_entry(name, obj, module, page, cfg):
     line = f'#L{inspect.getsourcelines(obj)[1]}' if is_def else ''
     call = f'`{signature(name, obj)}`'
     if page and is_def: call = f'[{call}]({page}.ipynb#{name.lower()})'
-    doc = first_line(obj) if is_def else 'A constant.'
+    doc = first_line(obj) if is_def else f'A constant: `{obj!r}`.' if len(repr(obj))<100 and '/' not in repr(obj) else 'A constant.'
     return f'- {call}  \n  {doc} [source]({cfg["source"]}/{PACKAGE}/{module}.py{line})'
 
 def api_index(pages, cfg):
@@ -157,7 +159,10 @@ def picture_sizes():
 
 def sized(page, sizes):
     "The HTML `page` with the display size of every plot, which smalldocs leaves out"
-    def size(m): return m[0] + ''.join(f' {k}="{v}"' for k,v in sizes.get(m[1], {}).items())
+    def size(m):
+        given = sizes.get(m[1], {})
+        wide = ' data-wide' if given.get('width', 0)>600 else ''
+        return m[0] + ''.join(f' {k}="{v}"' for k,v in given.items()) + wide
     return re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
 
 def render(quarto=False):
@@ -183,6 +188,7 @@ def render(quarto=False):
 
 class Pages(http.server.SimpleHTTPRequestHandler):
     "Serves `_docs/` as GitHub Pages does: under `/repo/`, and 404.html for what is not there"
+    protocol_version = 'HTTP/1.1'  # one connection for all files of a page
     def log_message(self, *args): pass
 
     def translate_path(self, path):
@@ -192,6 +198,7 @@ class Pages(http.server.SimpleHTTPRequestHandler):
         if self.path!='/': return super().do_GET()
         self.send_response(302)
         self.send_header('Location', PREFIX)
+        self.send_header('Content-Length', '0')
         self.end_headers()
 
     def send_error(self, code, message=None, explain=None):

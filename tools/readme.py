@@ -32,7 +32,7 @@ def readme(nb):
         picture = f'index_{i}.png'
         pictures[picture] = data
         text = re.sub(rf'!\[[^\]]*\]\({re.escape(name)}\)', lambda m: f'![{alt}]({PICTURES}/{picture})', text)
-    text = re.sub(r'\]\((\w+\.ipynb)\)', r'](nbs/\1)', text).replace('](../', '](')
+    text = re.sub(r'\]\((\w+\.ipynb(?:#[^)]*)?)\)', r'](nbs/\1)', text).replace('](../', '](')
     text = re.sub(r'^ +$', '', text, flags=re.M)
     return re.sub(r'\n{3,}', '\n\n', text).strip()+'\n', pictures
 
