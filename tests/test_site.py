@@ -148,13 +148,13 @@ def test_quarto_is_asked_for_the_same(project, tmp_path, monkeypatch):
     (tmp_path/'quarto').write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexec "{sys.executable}" -m smalldocs.cli "$@"\n')
     (tmp_path/'quarto').chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path), prepend=':')
-    docs.render(quarto=True)
+    docs.render(docs.renderer(quarto=True))
     assert (tmp_path/'asked').read_text()==f'render {tmp_path}/_proc\n'
     assert {f.stem for f in docs.DOCS.glob('*.html')}==set(PAGES)
 
 def test_without_quarto_it_says_what_to_do(project, monkeypatch):
     monkeypatch.setenv('PATH', '')
-    with pytest.raises(SystemExit, match='Quarto is not installed. `make docs`'): load_tool(project).render(quarto=True)
+    with pytest.raises(SystemExit, match='Quarto is not installed. `make docs`'): load_tool(project).renderer(quarto=True)
 
 def test_a_preview_needs_a_site_and_a_free_port(project, tmp_path, address):
     docs = load_tool(project)

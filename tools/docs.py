@@ -165,10 +165,14 @@ def sized(page, sizes):
         return m[0] + ''.join(f' {k}="{v}"' for k,v in given.items()) + wide
     return re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
 
-def render(quarto=False):
-    "Render `_proc/` into `_docs/`"
+def renderer(quarto=False):
+    "The program that renders, as the start of a command"
     tool = [shutil.which('quarto')] if quarto else [sys.executable, '-m', 'smalldocs.cli']
     if not tool[0]: sys.exit('Quarto is not installed. `make docs` builds the same site without it.')
+    return tool
+
+def render(tool):
+    "Render `_proc/` into `_docs/` with the program `tool`"
     subprocess.run([*tool, 'render', PROC], check=True)
     shutil.rmtree(DOCS, ignore_errors=True)
     (PROC/'_site').rename(DOCS)
@@ -228,7 +232,8 @@ def main():
     p.add_argument('--serve', action='store_true', help='show the site that was built')
     args = p.parse_args()
     if args.serve: return serve()
+    tool = renderer(args.quarto)
     prepare()
-    render(args.quarto)
+    render(tool)
 
 if __name__=='__main__': main()
