@@ -2,11 +2,11 @@
 
 Written by hand; heavy imports wait inside the functions that need them, so that `ch4 data` answers at once."""
 import configparser,hashlib,lzma,os,shutil,sys,tarfile,uuid,zlib
-from contextlib import contextmanager
+from contextlib import contextmanager,suppress
 from dataclasses import dataclass,field
 from pathlib import Path,PurePosixPath
 
-__all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'folder', 'is_installed', 'offline', 'install', 'install_archive',
+__all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'keep', 'folder', 'is_installed', 'offline', 'install', 'install_archive',
            'install_shipped', 'download']
 
 SHIPPED = Path(__file__).parent/'shipped'/'mnist_5k.tgz'
@@ -62,6 +62,17 @@ def _fastai_folder(key):
 def data_home():
     "The folder where fastai keeps its data sets"
     return _fastai_folder('data')
+
+def keep(file, data, forerunners):
+    "Write the bytes `data` to `file` in place of its `forerunners` (a pattern), or nothing if that cannot be written"
+    tmp = file.with_name(f'.{uuid.uuid4().hex}.tmp')
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            tmp.write_bytes(data)
+            for old in file.parent.glob(forerunners): old.unlink(missing_ok=True)
+            os.replace(tmp, file)
+        finally: tmp.unlink(missing_ok=True)
 
 def folder(name):
     "Where data set `name` is, or will be, installed"

@@ -1,9 +1,9 @@
 "Data sets on disk: the one rule of `mnist_sample`, safe and complete installation, and what ships"
-import gzip,hashlib,io,os,subprocess,sys,tarfile,threading
+import gzip,hashlib,io,os,subprocess,sys,tarfile,threading,time
 from http.server import BaseHTTPRequestHandler,HTTPServer
 from pathlib import Path
 
-import pytest
+import numpy as np, pytest, torch
 from PIL import Image
 from conftest import ROOT
 from fastbook_ch4 import store
@@ -273,3 +273,75 @@ def test_unwritable_home(tmp_path, monkeypatch):
 @pytest.mark.full
 def test_installed_sample_has_the_known_pixels(full):
     assert store._pixel_digest(sorted(full.glob('*/*/*.png')), full)==store.DATASETS['mnist_sample'].pixels
+
+# Decoded images are kept, and never stale
+
+def decoded(home): return sorted(f.name for f in (home/'data'/'.decoded').glob('*'))
+
+@pytest.fixture
+def pictures(make_folder, home):
+    "A folder of two pictures, old enough to be kept"
+    folder = make_folder(n=2)/'train'/'cat'
+    time.sleep(.15)
+    return folder
+
+def test_images_are_decoded_once(pictures, monkeypatch):
+    first = load_images(pictures)
+    monkeypatch.setattr('fastbook_ch4.data.decode_images', lambda files: pytest.fail('decoded again'))
+    assert torch.equal(load_images(pictures), first)
+
+@pytest.mark.parametrize('change', ['edit','add','remove','rename','swap'])
+def test_a_change_of_the_files_is_noticed(pictures, home, change):
+    before = load_images(pictures)
+    a,b = sorted(pictures.iterdir())
+    white = Image.new('L', (28,28), 255)
+    if change=='edit':
+        stat = a.stat()
+        white.save(a)
+        os.utime(a, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # even if the time of change is put back
+    if change=='add': white.save(pictures/'2.png')
+    if change=='remove': b.unlink()
+    if change=='rename': a.rename(pictures/'z.png')
+    if change=='swap':
+        a.rename(pictures/'t.png')
+        b.rename(a)
+        (pictures/'t.png').rename(b)
+    after = load_images(pictures)
+    expected = torch.stack([torch.from_numpy(np.array(Image.open(f).convert('L')))/255 for f in sorted(pictures.iterdir())])
+    assert torch.equal(after, expected) and not (after.shape==before.shape and torch.equal(after, before))
+    time.sleep(.15)
+    load_images(pictures)
+    assert len(decoded(home))==1, 'what is out of date is removed'
+
+def test_a_damaged_cache_is_made_again(pictures, home):
+    first = load_images(pictures)
+    for damage in (b'', b'not an array', (home/'data'/'.decoded'/decoded(home)[0]).read_bytes()[:200]):
+        (home/'data'/'.decoded'/decoded(home)[0]).write_bytes(damage)
+        assert torch.equal(load_images(pictures), first)
+        assert (home/'data'/'.decoded'/decoded(home)[0]).stat().st_size>1000
+
+@pytest.mark.skipif(os.name=='nt', reason='links need a privilege on Windows')
+def test_a_link_to_an_image_is_followed(pictures, tmp_path):
+    target = pictures.rename(tmp_path/'elsewhere')
+    pictures.mkdir()
+    for f in target.iterdir(): (pictures/f.name).symlink_to(f)
+    time.sleep(.15)
+    before = load_images(pictures)
+    Image.new('L', (28,28), 255).save(target/'0.png')
+    assert (load_images(pictures)[0]==1).all() and not (before[0]==1).all()
+    (target/'1.png').unlink()
+    with pytest.raises(ValueError, match='1.png is not a readable image'): load_images(pictures)
+
+def test_files_that_just_changed_are_not_kept(make_folder, home):
+    load_images(make_folder()/'train'/'cat')
+    assert not decoded(home)
+
+def test_without_a_place_to_write_there_is_no_cache(pictures, home):
+    (home/'data').parent.mkdir(exist_ok=True)
+    (home/'data').write_text('in the way')
+    assert len(load_images(pictures))==2
+
+def test_what_loads_is_a_tensor_of_one_s_own(pictures):
+    first = load_images(pictures)
+    first.zero_()
+    assert load_images(pictures).sum()>0

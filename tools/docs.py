@@ -39,6 +39,10 @@ def mathml(text):
     text = re.sub(r'\$\$(.+?)\$\$', lambda m: convert(m[1].strip(), display='block'), text, flags=re.S)
     return re.sub(r'(?<![\\$\w])\$(?=\S)([^$\n]+?)(?<=\S)\$(?!\w)', lambda m: convert(m[1]), text)
 
+def korean(text):
+    "The Markdown `text` with its Korean words marked, for screen readers and line breaks"
+    return re.sub(r'[가-힣]+(?:[ -][가-힣]+)*', r'<span lang="ko">\g<0></span>', text)
+
 def heading_id(text):
     "The id that the site gives to a heading, from the one that Jupyter gives it"
     return re.sub(r'[^\w.-]', '', text).lower()
@@ -54,8 +58,7 @@ def page_text(text, documented, cfg):
     text = re.sub(r'\]\((\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
     text = re.sub(r'\]\(/blob/[^/]*/', f']({cfg["source"]}/', text)
     text = text.replace(':NoneType=None', '=None').replace('__main__.', '')  # how nbdev writes some signatures
-    text = re.sub(r'[가-힣]+(?:[ -][가-힣]+)*', r'<span lang="ko">\g<0></span>', text)  # for screen readers and line breaks
-    return outside_code(mathml, beside(text))
+    return outside_code(lambda part: korean(mathml(part)), beside(text))
 
 def documented_names(f):
     "The names that a processed notebook shows with their arguments, in lower case as in their ids"
@@ -214,7 +217,7 @@ class Pages(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         if self.command!='HEAD': self.wfile.write(body)
 
-def server(port, folder=DOCS, handler=Pages): return http.server.ThreadingHTTPServer(('127.0.0.1', port), partial(handler, directory=str(folder)))
+def server(port): return http.server.ThreadingHTTPServer(('127.0.0.1', port), partial(Pages, directory=str(DOCS)))
 
 def serve(port=4200):
     "Serve `_docs/` on this machine until Ctrl-C"
