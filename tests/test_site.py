@@ -1,12 +1,13 @@
 "The site in a browser: built from a fresh copy of the project, under the address that the copy's settings give it"
-import importlib.util,json,re,shutil,subprocess,sys,threading,urllib.error,urllib.request
+import importlib.util,json,re,shutil,subprocess,sys,threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
-from conftest import NOTEBOOKS, ROOT, cells, code
+from conftest import NOTEBOOKS, ROOT, code
 from filelock import FileLock
+from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
 PAGES = [f.stem for f in NOTEBOOKS]+['api','teach','contribute','licence','404']
@@ -200,10 +201,7 @@ def test_a_notebook_to_download_and_to_open_in_colab(site, project, page):
 @pytest.mark.parametrize('nb', [f for f in NOTEBOOKS if f.stem!='glossary'], ids=lambda f: f.stem)
 def test_the_first_cell_has_the_address_of_the_settings(nb, project):
     assert 'pip install -q "git+https://github.com/ada/digits@trunk"' in first_cell(project/'nbs'/nb.name)
-    import configparser
-    cfg = configparser.ConfigParser(interpolation=None)
-    cfg.read(ROOT/'settings.ini')
-    s = cfg['DEFAULT']
+    s = SETTINGS['DEFAULT']
     assert f'"git+https://github.com/{s["user"]}/{s["repo"]}@{s["branch"]}"' in first_cell(nb), 'run `make address`'
 
 def test_lessons_lead_to_the_site_of_the_settings(project):
