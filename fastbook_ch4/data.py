@@ -163,12 +163,13 @@ def load_digits(
 ) -> tuple: # `(train_x, train_y), (valid_x, valid_y)`: x (n, h, w) float32 in 0..1, y (n, 1) int64; `ValueError` if sizes differ
     "All images under `path`, in each split those of the first label, target 1, then those of the second, target 0"
     def load(split):
-        pos,neg = [load_images(Path(path)/split/label) for label in labels]
-        sizes.update(tuple(o.shape[1:]) for o in (pos,neg))
+        pos,neg = [cached_pixels(Path(path)/split/label) for label in labels]
+        sizes.update(o.shape[1:] for o in (pos,neg))
         if len(sizes)>1:
             raise ValueError(f'{path} has images of {" and of ".join(map(str, sorted(sizes)))} pixels. '
                              'Make all one size.')
-        return torch.cat([pos,neg]), torch.tensor([1]*len(pos) + [0]*len(neg))[:,None]
+        x = torch.from_numpy(np.concatenate([pos,neg])).float().div_(255)  # joined as bytes, to need little memory
+        return x, torch.tensor([1]*len(pos) + [0]*len(neg))[:,None]
     labels,sizes = digit_labels(path),set()
     return load('train'), load('valid')
 
@@ -182,10 +183,10 @@ def digit_tensors(
 
 # %% ../nbs/01_data.ipynb #f19bd226
 class DigitDataset:
-    "Pairs of a row of pixels and a target, which `decode` turns back into a picture and its label"
+    "Pairs of pixels and a target, which `decode` turns back into a picture and its label"
     def __init__(self,
-        x,     # (n, h*w) float in 0..1
-        y,     # (n, 1) targets, or `None` for images whose label is to be predicted
+        x,     # (n, h*w) or (n, 1, h, w) float in 0..1
+        y,     # (n, 1) or (n,) targets, or `None` for images whose label is to be predicted
         vocab, # The label of target 0 and the label of target 1
         size,  # (h, w) of an image
     ):
@@ -193,30 +194,41 @@ class DigitDataset:
         self.vocab = CategoryMap(vocab, sort=False)  # as fastai's reports expect it
     def __len__(self): return len(self.x)
     def __getitem__(self, i): return (self.x[i],) if self.y is None else (self.x[i], self.y[i])
+    def batch(self, idxs): return tuple(o.index_select(0, idxs) for o in (self.x,self.y) if o is not None)
+    def to(self, device): return DigitDataset(self.x.to(device), self.y if self.y is None else self.y.to(device), self.vocab, self.size)
     def decode(self, o, full=True):
         return (TensorImageBW(o[0].view(1,*self.size)), *[TitledStr(self.vocab[int(t)]) for t in o[1:]])
     def new_empty(self): return DigitDataset(self.x[:0], self.y[:0], self.vocab, self.size)
     def for_images(self,
-        images # Tensors (h, w), (1, h, w) or (h*w,); `TypeError`/`ValueError` if not floats in 0..1 or of another size
+        images # Files, or tensors (h, w), (1, h, w) or (h*w,); `TypeError`/`ValueError` if not floats in 0..1 or of another size
     ):
         "A dataset of the same kind that holds unlabelled `images`"
-        shapes,rows = (self.size, (1,*self.size), (self.x.shape[1],)),[]
+        (h,w),items = self.size,[]
         for im in images:
-            if not isinstance(im, (torch.Tensor,np.ndarray)): raise TypeError(f'Pass image tensors, not {type(im).__name__}.')
+            if isinstance(im, (str,Path,Image.Image)): im = np.asarray(grey_image(im))/255
+            if not isinstance(im, (torch.Tensor,np.ndarray)): raise TypeError(f'Pass image files or tensors, not {type(im).__name__}.')
             im = check_pixels(torch.as_tensor(im))
-            if tuple(im.shape) not in shapes: raise ValueError(f'An image has shape {tuple(im.shape)}; expected {self.size}.')
-            rows.append(im.reshape(-1).float())
-        if not rows: raise ValueError('There are no images. Pass at least one.')
-        return DigitDataset(torch.stack(rows), None, self.vocab, self.size)
+            if tuple(im.shape) not in ((h,w), (1,h,w), (h*w,)):
+                raise ValueError(f'An image has shape {tuple(im.shape)}; expected {self.size}.')
+            items.append(im.reshape(self.x.shape[1:]).to(self.x))
+        if not items: raise ValueError('There are no images. Pass at least one.')
+        return DigitDataset(torch.stack(items), None, self.vocab, self.size)
 
 # %% ../nbs/01_data.ipynb #8c75ebfe
 class DigitDL(TfmdDL):
     "A fastai loader that slices each mini-batch out of a `DigitDataset` at once"
     def __init__(self, dataset, bs=256, shuffle=False, num_workers=0, **kwargs):
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, **kwargs)
+    def get_idxs(self):
+        if not self.shuffle: return torch.arange(self.n)
+        return torch.randperm(self.n, generator=torch.Generator().manual_seed(self.rng.getrandbits(63)))
+    def sample(self): return torch.as_tensor(self.get_idxs(), device=self.dataset.x.device)
     def create_batches(self, idxs):
-        for batch in torch.tensor(list(idxs), dtype=torch.long).split(self.bs):
-            if len(batch)==self.bs or len(batch) and not self.drop_last: yield self.dataset[batch]
+        for batch in idxs.split(self.bs)[self.offs::self.num_workers]:  # 0 and 1, or the share of one worker process
+            if len(batch)==self.bs or len(batch) and not self.drop_last: yield self.dataset.batch(batch)
+    def to(self, device):
+        super().to(device)
+        self.dataset = self.dataset.to(device)
     def new(self, dataset=None, cls=None, **kwargs):
         if dataset is not None and not isinstance(dataset, DigitDataset): dataset = self.dataset.for_images(dataset)
         return super().new(dataset, cls, **kwargs)
@@ -231,8 +243,9 @@ def tensor_dataloaders(
     bs=256,       # Images per mini-batch
     shuffle=True, # New random order of the training images each epoch?
     device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
+    flat=True,    # Rows, for linear models? `False`: pictures x (bs, 1, h, w) with targets (bs,), and no short last training batch
 ) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1); `dls.vocab[target]` is the label. `ValueError` if the parts do not fit
-    "fastai `DataLoaders` of images that are in memory, flattened"
+    "fastai `DataLoaders` of images that are in memory"
     if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
     if len(vocab)!=2 or isinstance(vocab, str): raise ValueError(f'`vocab` must be a list of two labels, not {vocab!r}.')
     (train_x,_),(valid_x,_) = digits
@@ -241,8 +254,12 @@ def tensor_dataloaders(
     for x,y in digits:
         if y.shape!=(len(x),1) or not ((y==0)|(y==1)).all():
             raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {tuple(y.shape)}.')
-    train,valid = [DigitDataset(check_pixels(x).flatten(1).float(), y, vocab, tuple(x.shape[1:])) for x,y in digits]
-    return DataLoaders(DigitDL(train, bs=bs, shuffle=shuffle), DigitDL(valid, bs=bs), device=torch.device(device))
+    def dataset(x, y):
+        x = check_pixels(x).float()
+        return DigitDataset(x.flatten(1) if flat else x[:,None], y if flat else y[:,0], vocab, tuple(x.shape[1:]))
+    train,valid = [dataset(x, y) for x,y in digits]
+    train_dl = DigitDL(train, bs=bs if flat else min(bs, len(train)), shuffle=shuffle, drop_last=not flat)
+    return DataLoaders(train_dl, DigitDL(valid, bs=bs), device=torch.device(device))
 
 # %% ../nbs/01_data.ipynb #93bdaf3b
 def digit_dataloaders(
