@@ -15,7 +15,8 @@ def sigmoid(
     eps=0. # Keep the result this far from 0 and 1, as fastai's `sigmoid` does with 1e-7
 ) -> torch.Tensor: # Values in 0..1, of the shape of `x`
     "Squeeze `x` into 0..1"
-    return torch.sigmoid(x).clamp(eps, 1-eps)
+    probs = torch.sigmoid(x)
+    return probs.clamp(eps, 1-eps) if eps else probs
 
 # %% ../nbs/04_mnist_loss.ipynb #b8055bc7
 def check_targets(
@@ -38,7 +39,8 @@ def mnist_loss(
     if reduction not in ('mean','sum','none'):
         raise ValueError(f"`reduction` must be 'mean', 'sum' or 'none', not {reduction!r}.")
     preds,targs = line_up(predictions, check_targets(targets))
-    losses = torch.where(targs==1, 1-sigmoid(preds), sigmoid(preds))
+    probs = sigmoid(preds)
+    losses = torch.where(targs==1, 1-probs, probs)
     return losses.flatten() if reduction=='none' else getattr(losses, reduction)()
 
 # %% ../nbs/04_mnist_loss.ipynb #206542fc

@@ -30,9 +30,12 @@ class BasicOptim(Optimizer):
             raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
         super().__init__(groups, [], lr=lr, mom=mom, wd=wd)
     def step(self):
-        for p,_,_,hyper in self.all_params(with_grad=True): p.data -= hyper['lr']*p.grad
+        for group,hyper in zip(self.param_lists, self.hypers):
+            for p in group:
+                if p.grad is not None: p.data -= hyper['lr']*p.grad
     def zero_grad(self):
-        for p,*_ in self.all_params(with_grad=True): p.grad = None
+        for group in self.param_lists:
+            for p in group: p.grad = None
     def _set_hyper(self, k, v):
         if k=='lr': L(v).map(check_lr)
         if k=='wd' and any(v):
