@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help ladder test test-full lab docs docs-quarto docs-serve readme address outputs clean
+.PHONY: help ladder test test-full lab docs docs-quarto docs-serve readme address outputs bench clean
 
 # An environment is up to date for this folder when its stamp holds this key.
 KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)
@@ -63,6 +63,10 @@ outputs: ## run the notebooks on the full MNIST_SAMPLE and save what they show
 	@$(RUN) tests/run.py --save
 	@$(RUN) tools/digit_weights.py
 	@$(RUN) tools/readme.py
+
+bench: ## time the chapter's code and ours, side by side, on the full MNIST_SAMPLE
+	$(call install,run,.)
+	@$(RUN) tools/bench.py
 
 clean: ## remove everything that was made here, except $(VENV)
 	rm -rf runs build dist *.egg-info _proc _docs .pytest_cache nbs/models nbs/runs

@@ -24,9 +24,9 @@ from .training import calc_grad, epochs_for, init_params, linear1, train_model
 from .optimizer import BasicOptim
 from .learner import digit_learner
 from .models import simple_net
-from .vision import image_dataloaders, resnet_learner, show_mistakes
+from .vision import fast_resnet_learner, show_mistakes
 from fastai.callback.core import Callback
-from fastai.torch_core import set_seed
+from fastai.torch_core import default_device, set_seed
 from fastcore.all import noop
 
 # %% ../nbs/10_ladder.ipynb #9b1d31ed
@@ -43,7 +43,7 @@ class Digits:
     def n_pixels(self): return self.train[0][0].numel()
     @property
     def valid_rows(self): return self.valid[0].flatten(1)
-    def dataloaders(self): return tensor_dataloaders((self.train,self.valid), self.labels[::-1])
+    def dataloaders(self, **kwargs): return tensor_dataloaders((self.train,self.valid), self.labels[::-1], **kwargs)
 
 # %% ../nbs/10_ladder.ipynb #bf358621
 class Report(Callback):
@@ -151,12 +151,12 @@ def two_layer_net(
 def resnet(
     digits,      # The images, a `Digits`
     report=noop, # Told the share that is done
-    steps=100,   # Mini-batches to train on, to the nearest epoch
-    lr=.1,       # Highest learning rate of the one-cycle schedule
+    steps=96,    # Mini-batches to train on, to the nearest epoch
+    lr=None,     # Highest learning rate of the one-cycle schedule; that of `fast_resnet_learner` if `None`
 ) -> tuple: # Number of parameters, and (n,) probability of the first label for the validation images
     "Lesson 9: resnet18 through `cnn_learner`"
-    dls = image_dataloaders(digits.path)
-    learn = resnet_learner(dls, loss_func=F.cross_entropy)
+    dls = digits.dataloaders(bs=64, device=default_device(), flat=False)
+    learn = fast_resnet_learner(dls, loss_func=F.cross_entropy)
     n,logits = fit_learner(learn, steps, lr, report, fit='fit_one_cycle')
     return n,logits.softmax(1)[:,dls.vocab.o2i[digits.labels[0]]]
 

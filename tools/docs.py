@@ -47,6 +47,10 @@ def heading_id(text):
     "The id that the site gives to a heading, from the one that Jupyter gives it"
     return re.sub(r'[^\w.-]', '', text).lower()
 
+def anchors(text):
+    "The Markdown `text` with the ids of headings in its links as this site gives them"
+    return re.sub(r'\]\(((?:\.\./nbs/)?\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
+
 def beside(text): return re.sub(r'\]\(\.\./(nbs|site)/', '](', text)  # on the site, all pages lie side by side
 
 def page_text(text, documented, cfg):
@@ -55,7 +59,7 @@ def page_text(text, documented, cfg):
         page = next((p for p in documented if p.split('_', 1)[-1]==m[2] or p==m[2]), None)
         return f'[{m[1]}]({page}.ipynb#{m[3]})' if m[3] in documented.get(page, ()) else m[1]
     text = re.sub(r'\[(`[^`]+`)\]\(/(\w+)\.html#([^)]*)\)', link, text)  # nbdev links every definition, exported or not
-    text = re.sub(r'\]\((\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
+    text = anchors(text)
     text = re.sub(r'\]\(/blob/[^/]*/', f']({cfg["source"]}/', text)
     text = text.replace(':NoneType=None', '=None').replace('__main__.', '')  # how nbdev writes some signatures
     return outside_code(lambda part: korean(mathml(part)), beside(text))
@@ -150,7 +154,7 @@ def prepare():
     documented = {p: documented_names(PROC/f'{p}.ipynb') for p in pages}
     titles = {p: finish(PROC/f'{p}.ipynb', documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
-    for f in PROC.glob('*.md'): f.write_text(beside(f.read_text(encoding='utf8')), encoding='utf8')
+    for f in PROC.glob('*.md'): f.write_text(beside(anchors(f.read_text(encoding='utf8'))), encoding='utf8')
     shutil.copy(quarto, PROC)
     (PROC/'_address.yml').write_text(yaml.safe_dump({'website': {'site-url': cfg['site'], 'repo-url': cfg['home']}}), encoding='utf8')
     (PROC/'api.md').write_text(api_index(titles, cfg), encoding='utf8')
