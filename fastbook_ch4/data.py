@@ -116,7 +116,7 @@ def cached_pixels(
     if fingerprint(folder)==key and time.time()-newest>.1:  # two changes within one tick of the clock would look like one
         data = io.BytesIO()
         np.save(data, pixels)
-        store.keep(file, data.getvalue(), f'{place}-*')
+        store.keep(file, data.getbuffer(), f'{place}-*')
     return pixels
 
 # %% ../nbs/01_data.ipynb #804c1a80

@@ -172,7 +172,7 @@ def bench(*args): return subprocess.run([sys.executable, ROOT/'tools'/'bench.py'
 @pytest.mark.full
 def test_memory(full):
     "Loading the full sample and training the linear models takes at most three times the memory of its tensors"
-    code = f'import sys; sys.path.insert(0, {str(ROOT/"tools")!r}); import bench; print(bench.memory_of_linear_steps())'
+    code = f'import sys; sys.path.insert(0, {str(ROOT/"tools")!r}); import bench; bench.memory_of_linear_steps()'
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert float(out.stdout.split()[-1])<3, out.stderr
 

@@ -140,6 +140,11 @@ def compare(work, sides, rounds):
     return dict(work=WORKS[work], book_seconds=book, our_seconds=ours, ratio=ours/book,
                 book_accuracy=accs[0], our_accuracy=accs[1], spread=spread)
 
+def child(call, **env):
+    "What `call`, a call of this file, prints in a process of its own, whose peak memory is its own, too"
+    code = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench; bench.{call}'
+    return subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **env}).stdout
+
 def command(*args):
     "Median seconds of three calls of a command"
     return statistics.median(timed(lambda: subprocess.run(args, check=True, capture_output=True))[0] for _ in range(3))
@@ -157,30 +162,31 @@ def commands():
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform=='darwin' else 1024)
 
 def memory_of_linear_steps():
-    "Peak memory of loading the full sample and training the linear models, as a multiple of its tensors"
+    "Print the peak memory of loading the full sample and training the linear models, as a multiple of its tensors"
     (nn.Linear(2,1)(torch.rand(2,2))).sum().backward()  # what PyTorch itself needs once
     before = peak()
     ours = Ours(mnist_sample())
     ours.own_loop()
     ours.linear()
     tensors = sum(o.nbytes for part in (ours.digits.train,ours.digits.valid) for o in part)
-    return (peak()-before)/tensors
+    print((peak()-before)/tensors)
 
 def growth():
     "Rows of images, microseconds per image to load and to train a linear epoch, and MB at the peak; all of MNIST's ten digits"
-    files = [f for label in range(10) for f in image_files(store.folder('mnist_png')/'train'/str(label))]
+    files = [f for label in range(10) for f in image_files(store.folder('mnist_png')/'training'/str(label))]
     rows = []
     for n in (1000,10_000,60_000):
         with tempfile.TemporaryDirectory(dir=store.data_home()) as tmp:
-            for i,f in enumerate(files[::len(files)//n][:n]): os.link(f, Path(tmp)/f'{i:05}.png')
-            code = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench; bench.grown({tmp!r})'
-            rows.append((n, *map(float, subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout.split())))
+            folder = Path(tmp)/'pictures'
+            folder.mkdir()
+            for i,f in enumerate(files[::len(files)//n][:n]): os.link(f, folder/f'{i:05}.png')
+            rows.append((n, *map(float, child(f'grown({str(folder)!r})', FASTAI_HOME=tmp).split())))
     return rows
 
 def grown(folder):
     "Print microseconds per image to decode, to read again, and to train one linear epoch; and the MB of memory this took"
     before = peak()
-    first,_ = timed(lambda: load_images(folder))
+    first,_ = timed(lambda: len(load_images(folder)))
     time.sleep(.2)
     load_images(folder)  # the first call keeps nothing of files that are younger than a tenth of a second
     again,x = timed(lambda: load_images(folder))
@@ -249,8 +255,7 @@ def main():
     print(parts[1])
     if args.only==','.join(WORKS):
         print('commands, memory and growth …', flush=True)
-        code = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench; print(bench.memory_of_linear_steps())'
-        times = float(subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True).stdout)
+        times = float(child('memory_of_linear_steps()'))
         other = [[what, f'{s:.2f} s'] for what,s in commands()]
         other.append(['peak memory, loading and both linear models', f'{times:.1f} times the tensors'])
         other.append(['check of the targets in `mnist_loss`', f'{check_cost():.0%} of a step of the linear model'])
