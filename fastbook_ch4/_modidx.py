@@ -110,6 +110,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fastbook_ch4.ladder.Report': ('ladder.html#report', 'fastbook_ch4/ladder.py'),
                                      'fastbook_ch4.ladder.Report.__init__': ('ladder.html#report.__init__', 'fastbook_ch4/ladder.py'),
                                      'fastbook_ch4.ladder.Report.after_batch': ('ladder.html#report.after_batch', 'fastbook_ch4/ladder.py'),
+                                     'fastbook_ch4.ladder.Report.before_validate': ( 'ladder.html#report.before_validate',
+                                                                                     'fastbook_ch4/ladder.py'),
                                      'fastbook_ch4.ladder.Rung': ('ladder.html#rung', 'fastbook_ch4/ladder.py'),
                                      'fastbook_ch4.ladder.basic_optim': ('ladder.html#basic_optim', 'fastbook_ch4/ladder.py'),
                                      'fastbook_ch4.ladder.class_accuracy': ('ladder.html#class_accuracy', 'fastbook_ch4/ladder.py'),

@@ -68,7 +68,8 @@ def climb(args):
     digits = Digits.from_folder(path)
     n_train,n_valid = len(digits.train[0]),len(digits.valid[0])
     say(f'{n_train:,} training and {n_valid:,} validation images of {" and ".join(digits.labels)} from {path}')
-    for note in folder_notes(path): say(note)
+    if args.data not in ('auto','full','shipped'):
+        for note in folder_notes(path): say(note)
     back = '\r' if sys.stdout.isatty() else ''
     def report(name, share):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')

@@ -92,21 +92,21 @@ class Ours:
         return digit_tensors(self.path)
 
     def own_loop(self):
-        "Shuffled batches of 512, a small start, a learning rate of 8"
+        "Shuffled batches of 384, a small start, a learning rate of 8"
         weights,bias = init_params((28*28,1), std=.03),init_params(1, std=.03)
         model = partial(linear1, weights=weights, bias=bias)
-        return train_model(model, self.digits.dataloaders(bs=512), BasicOptim([weights,bias], 8.), 20)[-1]
+        return train_model(model, self.digits.dataloaders(bs=384), BasicOptim([weights,bias], 8.), 20)[-1]
 
-    def learner(self, model, epochs, lr):
-        return last_metric(digit_learner(self.digits.dataloaders(bs=512), model), 'fit', epochs, lr)
+    def learner(self, model, bs, epochs, lr):
+        return last_metric(digit_learner(self.digits.dataloaders(bs=bs), model), 'fit', epochs, lr)
 
     def linear(self):
         "Shuffled batches of 512, a learning rate of 4"
-        return self.learner(nn.Linear(28*28,1), 10, 4.)
+        return self.learner(nn.Linear(28*28,1), 512, 10, 4.)
 
     def two_layers(self):
-        "Shuffled batches of 512, a learning rate of 0.5"
-        return self.learner(simple_net(), 40, .5)
+        "Shuffled batches of 1,024, a learning rate of 2"
+        return self.learner(simple_net(), 1024, 40, 2.)
 
     def resnet18(self):
         "From memory with one channel, a fused AdamW with a learning rate of 0.005"
