@@ -210,6 +210,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'fastbook_ch4/training.py')},
             'fastbook_ch4.vision': { 'fastbook_ch4.vision.GreyRGB': ('resnet.html#greyrgb', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.GreyRGB.create': ('resnet.html#greyrgb.create', 'fastbook_ch4/vision.py'),
+                                     'fastbook_ch4.vision.WholeMap': ('resnet.html#wholemap', 'fastbook_ch4/vision.py'),
+                                     'fastbook_ch4.vision.WholeMap.forward': ('resnet.html#wholemap.forward', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.fast_resnet_learner': ( 'resnet.html#fast_resnet_learner',
                                                                                   'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.fused_adamw': ('resnet.html#fused_adamw', 'fastbook_ch4/vision.py'),
@@ -218,4 +220,5 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fastbook_ch4.vision.image_sizes': ('resnet.html#image_sizes', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.most_wrong': ('resnet.html#most_wrong', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.resnet_learner': ('resnet.html#resnet_learner', 'fastbook_ch4/vision.py'),
-                                     'fastbook_ch4.vision.show_mistakes': ('resnet.html#show_mistakes', 'fastbook_ch4/vision.py')}}}
+                                     'fastbook_ch4.vision.show_mistakes': ('resnet.html#show_mistakes', 'fastbook_ch4/vision.py'),
+                                     'fastbook_ch4.vision.trim_kernels': ('resnet.html#trim_kernels', 'fastbook_ch4/vision.py')}}}

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['GreyRGB', 'image_sizes', 'image_dataloaders', 'resnet_learner', 'most_wrong', 'show_mistakes', 'grey_dataloaders',
-           'fused_adamw', 'fast_resnet_learner']
+           'fused_adamw', 'WholeMap', 'trim_kernels', 'fast_resnet_learner']
 
 # %% ../nbs/09_resnet.ipynb #51f539f7
 import io,warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt, numpy as np, torch
+import matplotlib.pyplot as plt, numpy as np, torch, torch.nn.functional as F
 from PIL import Image
+from torch import nn
 from .data import digit_labels, grey_image, image_files, load_digits, tensor_dataloaders
 from .descent import line_up
 from .loss import batch_accuracy, check_probs, check_targets, mnist_loss
@@ -133,10 +134,40 @@ def fused_adamw(
     "PyTorch's AdamW for a `Learner`, all parameters updated in one call"
     return OptimWrapper(params, torch.optim.AdamW, lr=lr, fused=True, **kwargs)
 
+# %% ../nbs/09_resnet.ipynb #2f6dec91
+class WholeMap(nn.Conv2d):
+    "A convolution that looks at one place of its map, calculated as the linear layer it is"
+    def forward(self, x):
+        if x.shape[2:]!=self.map: raise ValueError(f'These layers are made for maps of {self.map} pixels, not {tuple(x.shape[2:])}. Pass pictures of the size of the training pictures.')
+        h,w = self.kernel_size
+        return F.linear(x[:,:,:h,:w].flatten(1), self.weight.flatten(1), self.bias)[:,:,None,None]
+
+# %% ../nbs/09_resnet.ipynb #4e8ca0c2
+@torch.no_grad()
+def trim_kernels(
+    model, # Module of convolutions, changed in place
+    shape, # (c, h, w) of a picture; from now on `model` takes no other
+) -> nn.Module: # `model`
+    "Cut the weights that only ever meet padding off the convolutions whose answer is a single pixel"
+    convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    def note(m, inputs, output): m.map,m.single = inputs[0].shape[2:],output.shape[2:]==(1,1)
+    hooks,training = [m.register_forward_hook(note) for m in convs],model.training
+    model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
+    model.train(training)
+    for hook in hooks: hook.remove()
+    for m in convs:
+        if not m.single or m.groups!=1 or m.dilation!=(1,1) or isinstance(m, WholeMap): continue
+        (h,w),(i,j) = m.map,m.padding
+        m.weight = nn.Parameter(m.weight[:,:,i:i+h,j:j+w].clone())
+        m.kernel_size,m.__class__ = tuple(m.weight.shape[2:]),WholeMap
+    return model
+
 # %% ../nbs/09_resnet.ipynb #bd92e6f8
 def fast_resnet_learner(
     dls,      # `DataLoaders` from `grey_dataloaders`
     **kwargs, # Passed on to `cnn_learner`, before the defaults here
 ) -> Learner: # With cross-entropy and `accuracy`
-    "resnet18 with one input channel, no dropout and a fused AdamW, through `cnn_learner`"
-    return resnet_learner(dls, **{'n_in': 1, 'ps': 0., 'opt_func': fused_adamw, 'lr': .005, **kwargs})
+    "resnet18 with one channel, trimmed kernels, no dropout and a fused AdamW, through `cnn_learner`"
+    learn = resnet_learner(dls, **{'n_in': 1, 'ps': 0., 'opt_func': fused_adamw, 'lr': .005, **kwargs})
+    trim_kernels(learn.model, dls.one_batch()[0].shape[1:])
+    return learn

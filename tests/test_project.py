@@ -81,7 +81,7 @@ def test_readme_shows_what_the_ladder_prints(shipped):
     digits = Digits.from_folder(shipped)
     rungs = [run_step(name, digits) for name in list(STEPS)[:5]]
     ours = format_ladder(rungs).splitlines()
-    assert block[0]==ours[0] and len(block)==7 and block[6].startswith('resnet18           11,704,896')
+    assert block[0]==ours[0] and len(block)==7 and block[6].startswith('resnet18            4,751,808')
     for printed,line,rung in zip(block[1:], ours[1:], rungs):
         assert printed[:29]==line[:29]
         assert abs(int(printed.split(' of ')[0].split()[-1])-rung.correct)<=2

@@ -1,8 +1,9 @@
 "The fast paths: loaders that slice tensors, resnet18 on them, memory, and the benchmark itself (no test asserts a time)"
-import csv,os,subprocess,sys,warnings
+import copy,csv,os,subprocess,sys,warnings
 
-import matplotlib.pyplot as plt, pytest, torch
+import matplotlib.pyplot as plt, pytest, torch, torch.nn.functional as F
 from torch import nn
+from torchvision.models import resnet18
 from fastbook_ch4.data import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.vision import *
@@ -92,7 +93,7 @@ def test_the_source_is_not_changed_by_training(few):
 @pytest.fixture(scope='module')
 def learn(shipped, tmp_path_factory):
     set_seed(0)
-    learn = fast_resnet_learner(grey_dataloaders(shipped, device='cpu'), path=tmp_path_factory.mktemp('fast'))
+    learn = fast_resnet_learner(grey_dataloaders(shipped, bs=32, device='cpu'), path=tmp_path_factory.mktemp('fast'))
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(4)
         yield learn
@@ -152,6 +153,26 @@ def test_lr_find_freeze_and_slices(few, tmp_path):
 def test_other_labels_and_sizes(make_folder):
     dls = grey_dataloaders(make_folder(size=(20,12), mode='RGB', n=3), device='cpu')
     assert list(dls.vocab)==['dog','cat'] and dls.one_batch()[0].shape==(6,1,12,20)
+
+@pytest.mark.parametrize('size, trimmed', [((28,28),5), ((12,20),5), ((60,40),0)])
+def test_trimmed_kernels_change_nothing_but_the_time(size, trimmed):
+    "Same answers, and the same gradients for the weights that are left; those cut off have none"
+    torch.manual_seed(0)
+    plain = resnet18(num_classes=2).train()
+    plain.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+    ours,x = trim_kernels(copy.deepcopy(plain), (1,*size)),torch.rand(8,1,*size)
+    assert ours.training and sum(isinstance(m, WholeMap) for m in ours.modules())==trimmed
+    for m in (plain,ours): F.cross_entropy(m(x), torch.arange(8)%2).backward()
+    for (name,p),q in zip(plain.named_parameters(), ours.parameters()):
+        if p.shape==q.shape: assert torch.allclose(p.grad, q.grad, atol=1e-4), name
+        else:
+            left = p.grad.flatten(2).abs().sum((0,1))>0
+            assert left.sum()==q[0,0].numel() and torch.allclose(p.grad.flatten(2)[...,left], q.grad.flatten(2), atol=1e-4), name
+    for m in (plain,ours): m.eval()
+    with torch.no_grad(): assert torch.allclose(plain(x), ours(x), atol=1e-4)
+
+def test_pictures_of_another_size_are_refused(learn):
+    with pytest.raises(ValueError, match='size of the training pictures'), torch.no_grad(): learn.model(torch.rand(2,1,64,64))
 
 def test_fused_adamw_equals_adamw():
     ours,theirs = nn.Linear(5,1),nn.Linear(5,1)

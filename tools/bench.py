@@ -109,7 +109,7 @@ class Ours:
         return self.learner(simple_net(), 1024, 40, 2.)
 
     def resnet18(self):
-        "From memory with one channel, a fused AdamW with a learning rate of 0.005"
+        "From memory with one channel, trimmed kernels, a fused AdamW with a learning rate of 0.005"
         return last_metric(fast_resnet_learner(grey_dataloaders(self.path)), 'fit_one_cycle', 1)
 
 WORKS = {'images': 'images to tensors, second time', 'own_loop': 'linear model, own loop, 20 epochs',
