@@ -118,7 +118,7 @@ def test_resnet_on_tiny_colour_pictures(ch4, few, tmp_path):
     p = ch4('ladder', '--data', few, '--steps', 'resnet', '--out', tmp_path/'out')
     assert p.returncode==0, p.stderr
     row = read(tmp_path/'out'/'ladder.csv')[0]
-    assert (row['parameters'], row['total'])==('11704896', '32') and int(row['correct'])>=24
+    assert (row['parameters'], row['total'])==('2621888', '32') and int(row['correct'])>=24
 
 def test_ladder_on_a_bad_folder(ch4, make_folder, tmp_path):
     path = make_folder()
