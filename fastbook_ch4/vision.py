@@ -138,7 +138,9 @@ def fused_adamw(
 class WholeMap(nn.Conv2d):
     "A convolution that looks at one place of its map, calculated as the linear layer it is"
     def forward(self, x):
-        if x.shape[2:]!=self.map: raise ValueError(f'These layers are made for maps of {self.map} pixels, not {tuple(x.shape[2:])}. Pass pictures of the size of the training pictures.')
+        if x.shape[2:]!=self.map:
+            raise ValueError(f'This layer is made for maps of {tuple(self.map)} pixels, not {tuple(x.shape[2:])}. '
+                             'Pass pictures of the size of the training pictures.')
         h,w = self.kernel_size
         return F.linear(x[:,:,:h,:w].flatten(1), self.weight.flatten(1), self.bias)[:,:,None,None]
 

@@ -191,14 +191,15 @@ def test_a_folder_where_a_lesson_should_be(ch4, mine):
 FULL_DISK = '''
 import resource,sys
 from fastbook_ch4 import cli
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000,100_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),)*2)
 sys.exit(cli.main(['lab', '--no-open', sys.argv[1]]))
 '''
 
 def test_nothing_is_half_written(mine):
-    "Files of over 100,000 bytes cannot be written, as on a full disk"
+    "No file larger than the first two lessons can be written, as on a full disk"
     pytest.importorskip('resource')
-    p = subprocess.run([sys.executable, '-c', FULL_DISK, mine], cwd=ROOT, capture_output=True, text=True)
+    limit = max(f.stat().st_size for f in NOTEBOOKS[:2])
+    p = subprocess.run([sys.executable, '-c', FULL_DISK, mine, str(limit)], cwd=ROOT, capture_output=True, text=True)
     assert refused(p) and '03_gradient_descent.ipynb' in p.stderr
     assert files(mine)=={f.name: f.read_bytes() for f in NOTEBOOKS[:2]}
 
