@@ -76,7 +76,7 @@ def visit(browser, address):
         page.on('console', lambda m: m.type in ('error','warning') and page.trouble.append(m.text))
         page.on('pageerror', lambda e: page.trouble.append(str(e)))
         page.on('request', lambda r: r.url.startswith((address, 'data:')) or page.trouble.append(f'asked for {r.url}'))
-        page.on('response', lambda r: r.ok or page.trouble.append(f'{r.status} for {r.url}'))
+        page.on('response', lambda r: r.ok or r.status==304 or page.trouble.append(f'{r.status} for {r.url}'))
         page.goto(f'{address}{name}.html')
         return page
     yield open_page
