@@ -7,7 +7,7 @@ count. Run it alone on the machine: nothing fails on a time. Into DIR (default: 
 report.txt: the table, commands, memory, growth, and a profile of where our time goes. --page puts the tables into
 site/speed.md.
 """
-import argparse,cProfile,csv,io,os,platform,pstats,re,resource,shutil,statistics,subprocess,sys,tempfile,time
+import argparse,cProfile,csv,io,os,platform,pstats,re,statistics,subprocess,sys,tempfile,time,warnings
 from functools import partial
 from pathlib import Path
 
@@ -163,6 +163,7 @@ def peak():
     "Bytes of memory that this process has needed at most"
     status = Path('/proc/self/status')  # Linux counts the parent's peak in `ru_maxrss`, too
     if status.exists(): return 1024*int(re.search(r'VmHWM:\s*(\d+)', status.read_text())[1])
+    import resource  # Windows has none
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform=='darwin' else 1024)
 
 def memory_of_linear_steps():
@@ -224,8 +225,9 @@ def profile(ours, works):
 def machine():
     "What this runs on, in plain words"
     info = Path('/proc/cpuinfo')
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU'
     names = re.findall(r'model name\s*: (.*)', info.read_text()) if info.exists() else [platform.processor()]
-    return (f'{os.cpu_count()} CPU cores ({names[0] if names else platform.machine()}), no GPU, {platform.system()}, '
+    return (f'{os.cpu_count()} CPU cores ({names[0] if names else platform.machine()}), {gpu}, {platform.system()}, '
             f'Python {platform.python_version()}, PyTorch {torch.__version__.split("+")[0]}, fastai {fastai.__version__}, '
             f'{torch.get_num_threads()} threads')
 
