@@ -151,17 +151,18 @@ def trim_kernels(
     shape, # (c, h, w) of a picture; from now on `model` takes no other
 ) -> nn.Module: # `model`
     "Cut the weights that only ever meet padding off the convolutions whose answer is a single pixel"
-    convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
-    def note(m, inputs, output): m.map,m.single = inputs[0].shape[2:],output.shape[2:]==(1,1)
-    hooks,training = [m.register_forward_hook(note) for m in convs],model.training
+    maps = {}
+    def note(m, inputs, output):
+        if output.shape[2:]==(1,1): maps[m] = inputs[0].shape[2:]
+    hooks,training = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)],model.training
     model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
     model.train(training)
     for hook in hooks: hook.remove()
-    for m in convs:
-        if not m.single or m.groups!=1 or m.dilation!=(1,1) or isinstance(m, WholeMap): continue
-        (h,w),(i,j) = m.map,m.padding
+    for m,(h,w) in maps.items():
+        if m.groups!=1 or m.dilation!=(1,1) or isinstance(m, WholeMap): continue
+        i,j = m.padding
         m.weight = nn.Parameter(m.weight[:,:,i:i+h,j:j+w].clone())
-        m.kernel_size,m.__class__ = tuple(m.weight.shape[2:]),WholeMap
+        m.kernel_size,m.map,m.__class__ = tuple(m.weight.shape[2:]),(h,w),WholeMap
     return model
 
 # %% ../nbs/09_resnet.ipynb #bd92e6f8
