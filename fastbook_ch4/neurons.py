@@ -97,12 +97,12 @@ def above_chord(
     start, # Parameters, any shape, float
     end,   # Parameters of the same shape; `ValueError` for another
     n=101, # Places on the way, both ends included; `ValueError` for fewer than 3
-) -> float: # 0 if nowhere on the way; `ValueError` if a loss is not one number, or not finite
+) -> float: # 0, but for rounding, if nowhere on the way; `ValueError` if a loss is not one number, or not finite
     "How far `loss` rises above the straight line between its values at `start` and `end`"
     if start.shape!=end.shape: raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. Pass two of one shape.')
     if n<3: raise ValueError(f'Two ends and at least one place between them are needed, not {n} places.')
-    t = torch.linspace(0, 1, n)
-    with torch.no_grad(): values = torch.stack([torch.as_tensor(loss(start + (end-start)*o)) for o in t])
+    t = torch.linspace(0, 1, n, dtype=torch.float64)
+    with torch.no_grad(): values = torch.stack([torch.as_tensor(loss(start + (end-start)*o)) for o in t]).double()
     if values.shape!=(n,): raise ValueError(f'The loss must be one number, not of shape {tuple(values.shape[1:])}.')
     if not values.isfinite().all(): raise ValueError('The loss is NaN or infinite somewhere on the way. Choose ends that are closer.')
     return (values - values[0] - (values[-1]-values[0])*t).max().item()
