@@ -68,7 +68,8 @@ def plot_activation(
     slope = slopes(f, x)
     with torch.no_grad(): ax.plot(x, f(x), label='value')
     ax.plot(x, slope, '--', label='slope')
-    ax.fill_between(x, 0, 1, where=slope.abs()<limit, transform=ax.get_xaxis_transform(), color='.88', lw=0, zorder=0, label='flat')
+    ax.fill_between(x, 0, 1, where=slope.abs()<limit, transform=ax.get_xaxis_transform(),
+                    color='.88', lw=0, zorder=0, label='flat')
     ax.set(title=name, xlabel='x', ylim=(-1.25,2.25))
 
 # %% ../nbs/12_neurons.ipynb #b66edf32
@@ -79,13 +80,14 @@ def activation_traits(
     "Six questions about `f`, answered by measuring it from -10 to 10, and far out for the bounds"
     x = torch.linspace(-10, 10, 20001, dtype=torch.float64)
     y,far = f(x),f(x.new_tensor([-1e4,1e4,-1e6,1e6]))
-    if y.isnan().any() or far.isnan().any(): raise ValueError('The function is NaN at some numbers. It must be defined for all.')
+    if y.isnan().any() or far.isnan().any(): raise ValueError('The function is NaN at some numbers. Pass one defined for all.')
     slope = slopes(f, x)
     live = x[slope.abs()>=limit]
     sensitive = (round(live.min().item(), 1), round(live.max().item(), 1)) if len(live) else None
     ends = [side for side,end in (('left',-10.), ('right',10.)) if not sensitive or end not in sensitive]
     near,out = torch.cat([y, far[:2]]),torch.cat([y, far])
-    bounds = [round(b.item(), 2)+0. if abs(a-b)<.01 else None for a,b in ((near.min(),out.min()), (near.max(),out.max()))]
+    ranges = (near.min(),out.min()),(near.max(),out.max())
+    bounds = [round(b.item(), 2)+0. if abs(a-b)<.01 else None for a,b in ranges]
     chord = y[0] + (y[-1]-y[0])*(x+10)/20
     return {'nonlinear': (y-chord).abs().max().item()>1e-6,
             'kinks at': sorted({round(o, 2)+0. for o in x[1:][slope.diff().abs()>.005].tolist()}),
@@ -99,7 +101,8 @@ def above_chord(
     n=101, # Places on the way, both ends included; `ValueError` for fewer than 3
 ) -> float: # 0, but for rounding, if nowhere on the way; `ValueError` if a loss is not one number, or not finite
     "How far `loss` rises above the straight line between its values at `start` and `end`"
-    if start.shape!=end.shape: raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. Pass two of one shape.')
+    if start.shape!=end.shape:
+        raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. Pass two of one shape.')
     if n<3: raise ValueError(f'Two ends and at least one place between them are needed, not {n} places.')
     t = torch.linspace(0, 1, n, dtype=torch.float64)
     with torch.no_grad(): values = torch.stack([torch.as_tensor(loss(start + (end-start)*o)) for o in t]).double()
