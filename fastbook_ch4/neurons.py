@@ -107,5 +107,5 @@ def above_chord(
     t = torch.linspace(0, 1, n, dtype=torch.float64)
     with torch.no_grad(): values = torch.stack([torch.as_tensor(loss(start + (end-start)*o)) for o in t]).double()
     if values.shape!=(n,): raise ValueError(f'The loss must be one number, not of shape {tuple(values.shape[1:])}.')
-    if not values.isfinite().all(): raise ValueError('The loss is NaN or infinite somewhere on the way. Choose ends that are closer.')
+    if not values.isfinite().all(): raise ValueError('The loss is NaN or infinite on the way. Choose ends that are closer.')
     return (values - values[0] - (values[-1]-values[0])*t).max().item()
