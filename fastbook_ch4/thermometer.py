@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['tanh_net', 'layer_outputs', 'thermometer_readings', 'hold_out', 'training_loop', 'show_fit']
 
-# %% ../nbs/13_modules.ipynb #703757ed
-import math
+# %% ../nbs/13_modules.ipynb #1fdb3190
+import math,operator
 from collections import OrderedDict
 from itertools import cycle
 
@@ -27,13 +27,14 @@ def tanh_net(
 # %% ../nbs/13_modules.ipynb #6e793e2d
 @torch.no_grad()
 def layer_outputs(
-    model, # Module made of parts, such as a `nn.Sequential`
+    model, # Module made of parts that return tensors, such as a `nn.Sequential`
     x,     # A batch of its inputs
 ) -> dict: # Name -> output of each part that was called; `ValueError` if the model has no parts
     "What each part of `model` returns on the way when it is called with `x`"
     parts,outputs = dict(model.named_children()),{}
     if not parts: raise ValueError(f'{model} has no parts to look into. Call it, or put it in a nn.Sequential.')
-    def keep(name): return lambda module, inputs, output: outputs.update({name: output})
+    def keep(name):  # a copy, since the next part may work in place
+        return lambda module, inputs, output: outputs.update({name: output.clone()})
     handles = [part.register_forward_hook(keep(name)) for name,part in parts.items()]
     try: model(x)
     finally:
@@ -51,9 +52,9 @@ def thermometer_readings() -> tuple: # Unknown degrees and degrees Celsius, each
 def hold_out(
     x, y,  # Inputs and targets, one item per row
     valid, # Numbers of the rows to hold back, counted from 0
-) -> tuple: # Pairs `(x, y)` for training and for validation; `ValueError` if the numbers do not split the rows
+) -> tuple: # Pairs `(x, y)` for training and for validation; `ValueError` if `valid` does not split the rows
     "Split `x` and `y` into the rows to train on and the rows `valid`"
-    n,valid = len(x),list(valid)
+    n,valid = len(x),[operator.index(i) for i in valid]  # a list of tensors would be taken for one index per axis
     if len(y)!=n: raise ValueError(f'{n} inputs do not pair up with {len(y)} targets. Pass one target per input.')
     train = [i for i in range(n) if i not in valid]
     if not valid or not train or len(train)+len(valid)!=n:

@@ -21,10 +21,10 @@ def test_readings_cannot_be_spoilt_by_an_earlier_cell():
     thermometer_readings()[0].mul_(0)
     assert thermometer_readings()[0].min()>20
 
-@pytest.mark.parametrize('valid', [[0], [10,0], (6,3), range(5), torch.randperm(11)[:2].tolist()])
+@pytest.mark.parametrize('valid', [[0], [10,0], (6,3), range(5), torch.randperm(11)[:2]])
 def test_every_row_is_on_one_side(valid):
     (x,y),(vx,vy) = hold_out(T_U, T_C, valid)
-    assert vx.equal(T_U[list(valid)]) and vy.equal(T_C[list(valid)])  # in the order given
+    assert vx.equal(T_U[torch.tensor(valid)]) and vy.equal(T_C[torch.tensor(valid)])  # in the order given
     assert sorted(torch.cat([x,vx]).flatten().tolist())==sorted(T_U.flatten().tolist())
     assert len(x)==len(y)==11-len(valid)
 
@@ -44,6 +44,12 @@ def test_the_parts_of_a_part_count_as_one():
     net = nn.Sequential(tanh_net(3), nn.Tanh())
     outputs = layer_outputs(net, torch.ones(2,1))
     assert list(outputs)==['0','1'] and outputs['1'].equal(net(torch.ones(2,1)))
+
+def test_a_part_that_works_in_place_does_not_spoil_what_came_before():
+    net = nn.Sequential(nn.Linear(1, 4), nn.ReLU(inplace=True))
+    nn.init.constant_(net[0].bias, -2.)
+    outputs = layer_outputs(net, torch.ones(9,1))
+    assert outputs['0'].equal(net[0](torch.ones(9,1))) and outputs['0'].min()<0<=outputs['1'].min()
 
 def test_a_hook_of_the_readers_own_stays():
     net,seen = tanh_net(3),[]
