@@ -44,6 +44,8 @@ DATASETS = {d.name: d for d in (
         _counts(train={'airplane': 5000, 'bird': 5000}, test={'airplane': 1000, 'bird': 1000})),
     DataSet('fastbook_ch4_sample', 'the 3s and 7s that ship with this package',
         _counts(train={'3': 400, '7': 400}, valid={'3': 100, '7': 100}), top='mnist_5k', subset=True),
+    DataSet('fastbook_ch4_digits', 'all ten digits, as far as they ship with this package',
+        _counts(train=dict.fromkeys(_ten, 400), valid=dict.fromkeys(_ten, 100)), top='mnist_5k', subset=True),
 )}
 
 
@@ -195,9 +197,9 @@ def install_archive(archive):
     install(top[0], archive)
     return top[0]
 
-def install_shipped():
-    "Unpack the 3s and 7s that ship with the package, once; returns their folder"
-    return install('fastbook_ch4_sample', SHIPPED)
+def install_shipped(name='fastbook_ch4_sample'):
+    "Unpack the shipped data set `name`, once: the 3s and 7s, or all ten digits (`fastbook_ch4_digits`); returns its folder"
+    return install(name, SHIPPED)
 
 def download(timeout=4):
     "Download MNIST_SAMPLE with fastai, check it and install it; a connection silent for `timeout` seconds raises `OSError`"
