@@ -9,6 +9,7 @@ __all__ = ['ten_digits', 'labelled_images', 'few_of_each', 'class_dataloaders', 
 from pathlib import Path
 
 import torch
+from torch import nn
 from . import store
 from .data import DigitDataset, DigitDL, check_pixels, load_images
 from fastai.data.core import DataLoaders
@@ -24,28 +25,31 @@ def ten_digits() -> Path: # Folder with `train/0` to `train/9` (400 images each)
 def labelled_images(
     path,   # Folder in fastai's layout, with images of one size
     labels, # Names of folders in `train` and `valid`
-) -> tuple: # `(train_x, train_y), (valid_x, valid_y)`: x (n, 1, h, w) float32 in 0..1, y (n,) int64; `ValueError` for a missing label
+) -> tuple: # `(train_x, train_y), (valid_x, valid_y)`: x (n, 1, h, w) float32 in 0..1, y (n,) int64; `ValueError` for a missing label or sizes that differ
     "The images of `labels` under `path`; the target of each is the place of its label in that list"
     def load(split):
-        missing = [o for o in labels if not (Path(path)/split/o).is_dir()]
-        if missing or not labels: raise ValueError(f'{Path(path)/split} has no label {", ".join(missing) or "if none is asked for"}.')
-        images = [load_images(Path(path)/split/o) for o in labels]
+        folders = [Path(path)/split/o for o in labels]
+        for f in folders:
+            if not f.is_dir(): raise ValueError(f'{f.parent} has no label {f.name!r}. Expected a folder for each label in train and in valid.')
+        images = [load_images(f) for f in folders]
+        sizes.update(tuple(o.shape[1:]) for o in images)
+        if len(sizes)>1: raise ValueError(f'{path} has images of {" and of ".join(map(str, sorted(sizes)))} pixels. Make all one size.')
         return torch.cat(images)[:,None], torch.arange(len(labels)).repeat_interleave(torch.tensor([len(o) for o in images]))
-    if len(set(labels))<len(labels): raise ValueError(f'A label occurs twice in {labels!r}. Name each once.')
+    if not labels or len(set(labels))<len(labels): raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
+    sizes = set()
     return load('train'), load('valid')
 
 # %% ../nbs/15_first_model.ipynb #69efb9ca
 def few_of_each(
     targets, # (n,) int64
-    n,       # How many of each target; `ValueError` if there are not so many
+    n,       # How many of each target, at least 1; `ValueError` if there are not so many
     seed=0,  # Another seed draws others
 ) -> torch.Tensor: # Positions (int64), those of the lowest target first
     "Random positions of `n` items of each target"
-    counts = targets.bincount()
-    if n<1 or counts[counts>0].min()<n:
-        raise ValueError(f'Cannot draw {n} of each target; pass a number from 1 to {int(counts[counts>0].min())}.')
-    rng = torch.Generator().manual_seed(seed)
     where = [(targets==t).nonzero()[:,0] for t in targets.unique()]
+    rarest = min(map(len, where), default=0)
+    if not 1<=n<=rarest: raise ValueError(f'Cannot draw {n} of each target, since the rarest occurs {rarest} times. Pass a number from 1 to that.')
+    rng = torch.Generator().manual_seed(seed)
     return torch.cat([o[torch.randperm(len(o), generator=rng)[:n].to(o.device)] for o in where])
 
 # %% ../nbs/15_first_model.ipynb #49757dce
@@ -60,7 +64,8 @@ def class_dataloaders(
     "fastai `DataLoaders` of images in memory, with any number of labels"
     for x,y in (train,valid):
         if x.ndim!=4 or y.shape!=x.shape[:1]: raise ValueError(f'Images {tuple(x.shape)} and targets {tuple(y.shape)} do not fit.')
-        if not ((y>=0) & (y<len(vocab))).all(): raise ValueError(f'Targets must be 0 to {len(vocab)-1}, places in `vocab`.')
+        if y.is_floating_point() or not ((y>=0) & (y<len(vocab))).all():
+            raise ValueError(f'Targets must be integers from 0 to {len(vocab)-1}, the places of labels in `vocab`.')
     if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
     if train[0].shape[1:]!=valid[0].shape[1:]: raise ValueError('Training and validation images differ in size.')
     parts = [DigitDataset(TensorImageBW(check_pixels(x).float()), y, list(vocab), tuple(x.shape[2:])) for x,y in (train,valid)]
@@ -72,11 +77,13 @@ def class_dataloaders(
 def take_body(
     learn,  # `Learner` whose model is a body and a head, as `cnn_learner` makes it; changed in place
     source, # Another such `Learner`, or its model
-) -> Learner: # `learn`; `ValueError` if the two bodies differ, and then nothing is changed
+) -> Learner: # `learn`; `ValueError` if the two bodies differ or there is none, and then nothing is changed
     "Copy the parameters of the body of `source` into `learn`, and leave its head as it is"
-    theirs,mine = [getattr(o, 'model', o)[0].state_dict() for o in (source,learn)]
-    shapes = [{k: v.shape for k,v in o.items()} for o in (theirs,mine)]
-    if shapes[0]!=shapes[1]:
-        raise ValueError('The two bodies differ. Build both by the same function, for pictures of one size and number of channels.')
-    learn.model[0].load_state_dict(theirs)
+    models = [getattr(o, 'model', o) for o in (learn,source)]
+    bodies = [m[0].state_dict() if isinstance(m, nn.Sequential) and len(m)==2 else {} for m in models]
+    mine,theirs = [{k: v.shape for k,v in o.items()} for o in bodies]
+    if not mine or mine!=theirs:
+        raise ValueError('The two bodies differ, or there is none. Make both with `cnn_learner`, from the same architecture, '
+                         'and for pictures of one size and as many channels.')
+    learn.model[0].load_state_dict(bodies[1])
     return learn
