@@ -8,6 +8,7 @@ from pathlib import Path
 from fastbook_ch4 import store
 
 STEPS = ('pixel similarity', 'own loop', 'BasicOptim', 'SGD', 'two-layer net', 'resnet18')
+LADDER,MODEL = Path('runs/ladder'),'digits.safetensors'  # where the ladder writes, and its best model there
 
 
 def full_sample():
@@ -63,6 +64,7 @@ def climb(args):
     start = time.perf_counter()
     import matplotlib
     matplotlib.use('Agg')
+    from fastbook_ch4.application import ladder_model,save_digit_model
     from fastbook_ch4.ladder import Digits,class_accuracy,folder_notes,format_ladder,run_ladder
     path = choose_data(args.data)
     digits = Digits.from_folder(path)
@@ -75,6 +77,8 @@ def climb(args):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')
     def done(r): say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
     rungs = run_ladder(digits, names, args.seed, args.out, report, done)
+    best = max(rungs, key=lambda r: r.correct)
+    save_digit_model(ladder_model(best, digits), args.out/MODEL)
     say()
     print(format_ladder(rungs))
     if any(r.published for r in rungs):
@@ -82,7 +86,30 @@ def climb(args):
         if rungs[0].step=='pixel similarity':
             ours = class_accuracy(rungs[0].probs, digits.valid[1])
             print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
-    say(f'\nladder.csv, ladder.png and mistakes.png are in {args.out}  ({time.perf_counter()-start:.0f} s in all)')
+    say(f'\nladder.csv, ladder.png, mistakes.png and {MODEL} are in {args.out}  ({time.perf_counter()-start:.0f} s in all)\n'
+        f'{MODEL} is the best model, {best.step}. Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')
+
+def choose_model(file):
+    "The model that `--model` means, and a sentence on what it is"
+    from fastbook_ch4.application import load_digit_model,quick_model
+    if file or (LADDER/MODEL).exists(): model,where = load_digit_model(file or LADDER/MODEL),f'from {file or LADDER/MODEL}'
+    else: model,where = quick_model(),f'trained just now on the shipped digits, as there is no {LADDER/MODEL} (ch4 ladder)'
+    right = f', {model.accuracy:.1%} right in validation' if model.accuracy is not None else ''
+    return model, f'Model: {model.architecture} for {" or ".join(sorted(model.labels))}{right}, {where}'
+
+def predict(args):
+    "Say for each file what it shows; status 1 if one could not be read"
+    from fastbook_ch4.application import predict_digit
+    model,about = choose_model(args.model)
+    print(about, flush=True)
+    status = 0
+    for file in args.files:
+        try: a = predict_digit(model, file)
+        except (OSError,ValueError) as e:
+            print(f'ch4: {file}: {e}', file=sys.stderr, flush=True)
+            status = 1
+        else: print(f'{file}: {a.label}  {a.prob:.1%}  {a.note}'.rstrip(), flush=True)
+    return status
 
 def choose_versions(folder, names):
     "Ask whether the lessons `names` may replace the reader's files in `folder`, and do what the answer says"
@@ -129,10 +156,17 @@ def parser():
     option('--steps', metavar='NAMES',
            help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
     option('--seed', type=seed, default=0, help='0 to 4294967295, for parameters and shuffling (default: 0)')
-    option('--out', type=Path, default=Path('runs/ladder'), metavar='DIR',
-           help='folder for ladder.csv, ladder.png and mistakes.png (default: runs/ladder)')
+    option('--out', type=Path, default=LADDER, metavar='DIR',
+           help=f'folder for ladder.csv, ladder.png, mistakes.png and the best model, {MODEL} (default: {LADDER})')
     option('--quiet', action='store_true', help='print nothing but the table')
     ladder.set_defaults(run=climb)
+    ask = sub.add_parser('predict', help='say which digit real pictures show',
+        description='Say which digit each picture shows: of any size, grey or colour, dark on light or light on dark, one digit '
+                    'on plain paper. Says so where a picture does not look like one of the digits the model knows.')
+    ask.add_argument('files', nargs='+', metavar='FILE', help='an image file')
+    ask.add_argument('--model', type=Path, metavar='M', help=f'a model that the ladder saved (default: {LADDER/MODEL}; '
+                     'without that, a small one is trained in seconds on the digits that ship with the package)')
+    ask.set_defaults(run=predict)
     data = sub.add_parser('data', help='show which images are installed, or install more',
         description='Without options: show which data sets are installed.')
     which = data.add_mutually_exclusive_group()
