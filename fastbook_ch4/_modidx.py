@@ -6,6 +6,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.DigitModel.__post_init__': ( 'application.html#digitmodel.__post_init__',
                                                                                                  'fastbook_ch4/application.py'),
+                                          'fastbook_ch4.application.DigitModel.check': ( 'application.html#digitmodel.check',
+                                                                                         'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.DigitModel.probs': ( 'application.html#digitmodel.probs',
                                                                                          'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.DigitModel.size': ( 'application.html#digitmodel.size',

@@ -152,7 +152,15 @@ class DigitModel:
     familiar: Familiar     # Says whether a picture looks like those it was trained on
     accuracy: float = None # On the validation pictures it was judged on
     centred: bool = True   # Trained on pictures centred as MNIST was? Else on files as they are
-    def __post_init__(self): self.model.eval()
+    def __post_init__(self):
+        self.check().model.eval()
+    def check(self):
+        if self.architecture not in ARCHITECTURES: raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
+        if isinstance(self.labels, str) or len({str(o) for o in self.labels})!=2: raise ValueError(f'Two labels are needed, not {self.labels!r}.')
+        if not (self.accuracy is None or 0<=self.accuracy<=1): raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
+        if not all(o.isfinite().all() for o in self.model.state_dict().values()):
+            raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
+        return self
     @property
     def size(self): return tuple(self.familiar.seen.shape[1:])
     @torch.no_grad()
@@ -186,11 +194,10 @@ def save_digit_model(
     file,        # Where to; an older file is replaced at once or not at all
 ):
     "Write `digit_model` to `file` as safetensors with a description inside"
-    m,file = digit_model,Path(file)
+    m,file = digit_model.check(),Path(file)
     about = {'architecture': m.architecture, 'labels': m.labels, 'accuracy': m.accuracy, 'centred': m.centred,
              'normalisation': 'grey values divided by 255', 'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
-    if not all(v.isfinite().all() for v in tensors.values()): raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
     for pile in ('seen','others'): tensors[pile] = (getattr(m.familiar, pile)*255).round().byte()
     tmp = file.with_name(f'.{uuid.uuid4().hex}.tmp')
     try:
@@ -212,10 +219,11 @@ def load_digit_model(
     if about is None: raise ValueError(f'{file} was not written by `save_digit_model` of this version.')
     try:
         about,(seen,others) = json.loads(about),[tensors.pop(o).float()/255 for o in ('seen','others')]
+        if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
         with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:])
         model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
         return DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others), about['accuracy'], about['centred'])
-    except Exception as e: raise ValueError(f'{file} is damaged ({e}). Save the model again.') from None
+    except Exception as e: raise ValueError(f'{file} is damaged ({" ".join(str(e).split())}). Save the model again.') from None
 
 # %% ../nbs/16_application.ipynb #0a5dbc0b
 @dataclass

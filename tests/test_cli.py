@@ -13,7 +13,7 @@ def test_help_imports_nothing_heavy():
     assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True).stdout.strip()=='[]'
 
 def test_help(ch4):
-    for args,words in (((), ['ladder','data','lab']), (('ladder',), ['--data','--seed','--out','--steps','--quiet',*STEPS]), (('data',), ['--download','--archive']), (('lab',), ['FOLDER','--no-open'])):
+    for args,words in (((), ['ladder','predict','data','lab']), (('predict',), ['FILE','--model']), (('ladder',), ['--data','--seed','--out','--steps','--quiet',*STEPS]), (('data',), ['--download','--archive']), (('lab',), ['FOLDER','--no-open'])):
         p = ch4(*args, '--help')
         assert p.returncode==0 and all(w in ' '.join(p.stdout.split()) for w in words) and p.stderr==''
 
@@ -56,7 +56,7 @@ def test_ladder(ch4, home, tmp_path):
         assert f'{r["correct"]} of 200' in p.stdout
     assert 'published' not in p.stdout
     for name in ('ladder.png','mistakes.png'): assert min(Image.open(out/name).size)>300
-    assert sorted(f.name for f in out.iterdir())==['ladder.csv','ladder.png','mistakes.png']
+    assert sorted(f.name for f in out.iterdir())==['digits.safetensors','ladder.csv','ladder.png','mistakes.png']
 
 def test_ladder_quiet_and_seed(ch4, home, tmp_path):
     def table(seed):
