@@ -83,7 +83,7 @@ def find_ink(
     tilted = place@np.linalg.lstsq(place[edge], grey[edge], rcond=None)[0]
     grain,diff = min(((np.median(abs(d[edge])), d) for d in (grey-np.median(grey[edge]), grey-tilted)), key=lambda o: o[0])
     ink = (diff if diff.max()>-diff.min() else -diff) - 3*grain
-    if ink.max()<.1: raise ValueError('There is no ink in this picture. Draw larger or darker, on plain paper.')
+    if not ink.max()>=.1: raise ValueError('There is no ink in this picture. Draw larger or darker, on plain paper.')
     return ink.clip(0)/ink.max()
 
 # %% ../nbs/16_application.ipynb #b930ecb0
