@@ -42,6 +42,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.quick_model': ( 'application.html#quick_model',
                                                                                     'fastbook_ch4/application.py'),
+                                          'fastbook_ch4.application.read_model_file': ( 'application.html#read_model_file',
+                                                                                        'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.save_digit_model': ( 'application.html#save_digit_model',
                                                                                          'fastbook_ch4/application.py')},
             'fastbook_ch4.baseline': { 'fastbook_ch4.baseline.PixelSimilarity': ( 'pixel_similarity.html#pixelsimilarity',

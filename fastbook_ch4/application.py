@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ARCHITECTURES', 'MAX_PIXELS', 'FORMAT', 'MAX_BYTES', 'grey_resnet', 'open_picture', 'grey_levels', 'find_ink',
            'centre_ink', 'centre_digit', 'other_digits', 'Familiar', 'DigitModel', 'ladder_model', 'save_digit_model',
-           'load_digit_model', 'Answer', 'predict_digit', 'quick_model']
+           'read_model_file', 'load_digit_model', 'Answer', 'predict_digit', 'quick_model']
 
 # %% ../nbs/16_application.ipynb #daa5f02c
 import io,json,os,tarfile,uuid
@@ -35,8 +35,8 @@ def grey_resnet(
     "resnet18 as lesson 9 ends with it, with random parameters"
     return trim_kernels(create_vision_model(resnet18, 2, pretrained=False, n_in=1, ps=0.), (1,h,w))
 
-ARCHITECTURES = {'pixel similarity': lambda h,w: MeanImages(torch.zeros(2,h,w)), 'linear': lambda h,w: nn.Linear(h*w, 1),
-                 'simple_net': lambda h,w: simple_net(h*w), 'resnet18': grey_resnet}
+ARCHITECTURES = {'pixel similarity': lambda h,w: MeanImages(torch.zeros(2,h,w)),
+                 'linear': lambda h,w: nn.Linear(h*w, 1), 'simple_net': lambda h,w: simple_net(h*w), 'resnet18': grey_resnet}
 
 # %% ../nbs/16_application.ipynb #bba82f27
 MAX_PIXELS = 50_000_000  # decoded, more would fill the memory of a small computer
@@ -46,14 +46,15 @@ def open_picture(
 ) -> Image.Image: # Upright; `ValueError` if it cannot be read or has more than 50 megapixels, `TypeError` for another type
     "Decode `image`"
     if isinstance(image, (bytes,bytearray,memoryview)): image = io.BytesIO(image)
-    elif not isinstance(image, (str,Path,Image.Image)): raise TypeError(f'Pass an image file, not {type(image).__name__}.')
+    elif not isinstance(image, (str,Path,Image.Image)):
+        raise TypeError(f'Pass an image file, its bytes or a PIL image, not {type(image).__name__}.')
     try:
         img = image if isinstance(image, Image.Image) else Image.open(image)
-        if img.width*img.height>MAX_PIXELS: raise ValueError(f'{img.width}x{img.height} pixels; 50 million are read')
+        if img.width*img.height>MAX_PIXELS: raise ValueError(f'{img.width}x{img.height} pixels; at most 50 million')
         return ImageOps.exif_transpose(img)
     except FileNotFoundError: raise ValueError('There is no such file.') from None
-    except UnidentifiedImageError: raise ValueError('This is not an image of a known kind. Save it as PNG or JPEG.') from None
-    except Exception as e: raise ValueError(f'This image cannot be read ({e}). Save it again as PNG or JPEG.') from None
+    except UnidentifiedImageError: raise ValueError('This is not an image of a known kind. Save it as PNG.') from None
+    except Exception as e: raise ValueError(f'This image cannot be read ({e}). Save it again as PNG.') from None
 
 # %% ../nbs/16_application.ipynb #dee8877c
 def grey_levels(
@@ -128,7 +129,7 @@ class Familiar:
         others, # (m, h, w), none if nothing is known of other kinds
         share=.98 # Share of `seen` that is near enough to the rest of it
     ):
-        if len(seen)<2: raise ValueError(f'At least two pictures are needed to say how near is near, not {len(seen)}.')
+        if len(seen)<2: raise ValueError('At least two pictures are needed to say how near is near.')
         self.seen,self.others,self.piles = seen,others,[self.outline(o) for o in (seen,others)]
         self.limit = self.nearest(self.piles[0], self.piles[0], itself=True).quantile(share)
     def outline(self, x):
@@ -155,9 +156,12 @@ class DigitModel:
     def __post_init__(self):
         self.check().model.eval()
     def check(self):
-        if self.architecture not in ARCHITECTURES: raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
-        if isinstance(self.labels, str) or len({str(o) for o in self.labels})!=2: raise ValueError(f'Two labels are needed, not {self.labels!r}.')
-        if not (self.accuracy is None or 0<=self.accuracy<=1): raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
+        if isinstance(self.labels, str) or len({str(o) for o in self.labels})!=2:
+            raise ValueError(f'Two labels are needed, not {self.labels!r}.')
+        if not (self.accuracy is None or 0<=self.accuracy<=1):
+            raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
         if not all(o.isfinite().all() for o in self.model.state_dict().values()):
             raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
         return self
@@ -167,7 +171,7 @@ class DigitModel:
     def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, 2), a column for each of `labels`
         x = pictures.to(next(self.model.parameters()).device)
         logits = self.model(x[:,None] if self.architecture=='resnet18' else x.flatten(1)).cpu()
-        if logits.isnan().any(): raise ValueError('The model answers NaN. Train it again with a smaller learning rate.')
+        if logits.isnan().any(): raise ValueError('The model answers NaN. Train again with a smaller learning rate.')
         return torch.cat([-logits,logits], 1).sigmoid() if logits.shape[1]==1 else logits.softmax(1)
 
 # %% ../nbs/16_application.ipynb #a4b2d823
@@ -182,8 +186,9 @@ def ladder_model(
     except (RuntimeError,ValueError): centred = False  # another size, or a picture without ink
     named = set(digits.labels)<={str(i) for i in range(10)}
     others = other_digits(digits.labels) if centred and named else seen[:0]
-    architecture = {'pixel similarity': 'pixel similarity', 'two-layer net': 'simple_net', 'resnet18': 'resnet18'}.get(rung.step, 'linear')
-    return DigitModel(rung.model, digits.labels[::-1], architecture, Familiar(seen, others), rung.accuracy, bool(centred))
+    words = {'pixel similarity': 'pixel similarity', 'two-layer net': 'simple_net', 'resnet18': 'resnet18'}
+    return DigitModel(rung.model, digits.labels[::-1], words.get(rung.step, 'linear'), Familiar(seen, others),
+                      rung.accuracy, bool(centred))
 
 # %% ../nbs/16_application.ipynb #08453268
 FORMAT = 'fastbook_ch4 digit model 1'  # the number goes up when files of old can no longer be read
@@ -205,25 +210,36 @@ def save_digit_model(
         os.replace(tmp, file)
     finally: tmp.unlink(missing_ok=True)
 
-# %% ../nbs/16_application.ipynb #e8ebee95
-def load_digit_model(
+# %% ../nbs/16_application.ipynb #0615c556
+def read_model_file(
     file # Written by `save_digit_model`
-) -> DigitModel: # On the CPU; `ValueError` for any other file, `FileNotFoundError` if there is none
-    "Read a model and unpickle nothing"
+) -> tuple: # Description (str) and tensors by name; `ValueError` for any other file, `FileNotFoundError` if there is none
+    "What `file` holds, nothing of it unpickled"
     file = Path(file)
     if not file.is_file(): raise FileNotFoundError(f'There is no file {file}.')
     if file.stat().st_size>MAX_BYTES: raise ValueError(f'{file} is too large for a model of this package.')
     try:
         with safe_open(file, 'pt') as f: about,tensors = (f.metadata() or {}).get(FORMAT),{k: f.get_tensor(k) for k in f.keys()}
-    except (OSError,SafetensorError) as e: raise ValueError(f'{file} is not a safetensors file, or not all of one ({e}).') from None
+    except (OSError,SafetensorError) as e:
+        raise ValueError(f'{file} is not a safetensors file, or not all of one ({e}).') from None
     if about is None: raise ValueError(f'{file} was not written by `save_digit_model` of this version.')
+    return about,tensors
+
+# %% ../nbs/16_application.ipynb #e8ebee95
+def load_digit_model(
+    file # Written by `save_digit_model`
+) -> DigitModel: # On the CPU; errors of `read_model_file`, and `ValueError` if its parts do not fit together
+    "Build the model that `file` describes and put its parameters in"
+    about,tensors = read_model_file(file)
     try:
         about,(seen,others) = json.loads(about),[tensors.pop(o).float()/255 for o in ('seen','others')]
         if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
         with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:])
         model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
-        return DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others), about['accuracy'], about['centred'])
-    except Exception as e: raise ValueError(f'{file} is damaged ({" ".join(str(e).split())}). Save the model again.') from None
+        return DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others),
+                          about['accuracy'], about['centred'])
+    except Exception as e:
+        raise ValueError(f'{file} is damaged ({" ".join(str(e).split())}). Save the model again.') from None
 
 # %% ../nbs/16_application.ipynb #0a5dbc0b
 @dataclass
@@ -246,7 +262,8 @@ def predict_digit(
     m = digit_model
     if m.centred: x = centre_digit(image)
     else: x = torch.from_numpy(np.array(grey_image(open_picture(image)))).float()/255
-    if x.shape!=m.size: raise ValueError(f'This model was trained on pictures of {m.size[1]}x{m.size[0]} pixels, not {x.shape[1]}x{x.shape[0]}.')
+    if x.shape!=m.size:
+        raise ValueError(f'This model was trained on pictures of {m.size[1]}x{m.size[0]} pixels, not {x.shape[1]}x{x.shape[0]}.')
     (p,q),(i,j) = [o[0].tolist() for o in m.probs(x[None]).sort(descending=True)]
     known = m.familiar(x[None]).item()
     note = '' if known else f'This does not look like {" or ".join(sorted(m.labels))}.'

@@ -77,8 +77,6 @@ def climb(args):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')
     def done(r): say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
     rungs = run_ladder(digits, names, args.seed, args.out, report, done)
-    best = max(rungs, key=lambda r: r.correct)
-    save_digit_model(ladder_model(best, digits), args.out/MODEL)
     say()
     print(format_ladder(rungs))
     if any(r.published for r in rungs):
@@ -86,6 +84,8 @@ def climb(args):
         if rungs[0].step=='pixel similarity':
             ours = class_accuracy(rungs[0].probs, digits.valid[1])
             print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
+    best = max(rungs, key=lambda r: r.correct)
+    save_digit_model(ladder_model(best, digits), args.out/MODEL)
     say(f'\nladder.csv, ladder.png, mistakes.png and {MODEL} are in {args.out}  ({time.perf_counter()-start:.0f} s in all)\n'
         f'{MODEL} is the best model, {best.step}. Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')
 
