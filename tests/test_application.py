@@ -221,6 +221,7 @@ def test_predict_uses_the_model_of_the_ladder(here, file, capsys):
     about,answer = capsys.readouterr().out.splitlines()
     assert 'pixel similarity' in about and 'runs/ladder/digits.safetensors' in about and answer.startswith('a.png: 7')
 
+@pytest.mark.full
 def test_predict_trains_a_small_model_if_there_is_none(here, capsys):
     assert not cli.main(['predict','a.png'])
     about,answer = capsys.readouterr().out.splitlines()
