@@ -17,9 +17,10 @@ setup(
     classifiers=['Intended Audience :: Education', 'Intended Audience :: Developers', 'Programming Language :: Python :: 3',
                  'Topic :: Scientific/Engineering :: Artificial Intelligence'],
     install_requires=lines('requirements'),
-    extras_require={'docs': lines('docs_requirements'), 'dev': lines('docs_requirements')+lines('dev_requirements'), 'lab': lines('lab_requirements')},
+    extras_require={'docs': lines('docs_requirements'), 'lab': lines('lab_requirements'), 'app': lines('app_requirements'),
+                    'dev': lines('docs_requirements')+lines('app_requirements')+lines('dev_requirements')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['fastbook_ch4=fastbook_ch4._modidx:d']},
     packages=['fastbook_ch4', 'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
     package_dir={'fastbook_ch4.lessons': 'nbs'},
-    package_data={'fastbook_ch4': ['py.typed', 'figures.csv'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['*.ipynb']},
+    package_data={'fastbook_ch4': ['py.typed', 'figures.csv', 'app.*'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['*.ipynb']},
 )

@@ -138,6 +138,21 @@ def open_lessons(args):
     print(end='', flush=True)  # before JupyterLab says anything
     if args.open: return lab.open_jupyterlab(folder)
 
+def open_app(args):
+    "Serve the page on which one draws a digit"
+    from fastbook_ch4.app import serve
+    def make_model():
+        from fastbook_ch4.application import load_digit_model,quick_model
+        if args.model: return load_digit_model(args.model)
+        print('No model given (--model), so one is trained from the digits that ship with the package …', flush=True)
+        return quick_model(store.install_shipped())
+    serve(make_model, args.host, args.port)
+
+def port(text):
+    "The number in `text`, if it is a port"
+    if not text.isdecimal() or int(text)>=2**16: raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 65535')
+    return int(text)
+
 def seed(text):
     "The number in `text`, if numpy and torch both take it as a seed"
     if not text.isdecimal() or int(text)>=2**32: raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 4294967295')
@@ -180,6 +195,12 @@ def parser():
                      help='where the lessons go (default: ch4_lessons, or the current folder if they are there)')
     lab.add_argument('--no-open', dest='open', action='store_false', help='only copy, for another editor than JupyterLab')
     lab.set_defaults(run=open_lessons)
+    app = sub.add_parser('app', help='open a page on which one draws a digit and a model reads it',
+        description='Serve a page, made with Gradio, on which one draws or uploads a digit and sees what a model reads.')
+    app.add_argument('--model', metavar='FILE', help='a file that save_digit_model wrote (default: train one in seconds from the shipped digits)')
+    app.add_argument('--port', type=port, default=7860, help='0 to 65535; 0 finds a free one (default: 7860)')
+    app.add_argument('--host', default='127.0.0.1', help='address to listen on; any other than the default opens the page to the network')
+    app.set_defaults(run=open_app)
     return p
 
 def main(argv=None):
