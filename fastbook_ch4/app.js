@@ -1,5 +1,5 @@
 // Runs in the page of `ch4 app`: Gradio gives it `element`, `props` and `trigger`. What the model reads is `props.value`, a data address.
-const [pad, file, problem] = ['canvas', 'input', '.problem'].map(s => element.querySelector(s)), g = pad.getContext('2d')
+const [pad, button, file, problem] = ['canvas', 'button', 'input', '.problem'].map(s => element.querySelector(s)), g = pad.getContext('2d')
 let strokes = [], pen = [140, 60], down = false, uploaded = null
 
 function send(value) { problem.textContent = ''; props.value = value; trigger('input') }
@@ -64,7 +64,7 @@ pad.addEventListener('keydown', e => {
   else return
   e.preventDefault()
 })
-element.querySelector('button').addEventListener('click', clear)
+button.addEventListener('click', clear)
 file.addEventListener('change', () => {
   const chosen = file.files[0]
   if (!chosen) return

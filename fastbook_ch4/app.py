@@ -1,14 +1,13 @@
 """The page of `ch4 app`: a person draws or uploads a digit and sees what the model makes of it.
 
 Written by hand; torch and Gradio are imported late, so that a missing Gradio or a port in use is told at once."""
-import base64,binascii,html,importlib.util,io,math,os,socket
+import base64,binascii,html,importlib.util,io,os,socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-__all__ = ['MAX_UPLOAD', 'picture_bytes', 'answer_html', 'digit_page', 'Guard', 'guarded_page', 'serve']
-
 MAX_UPLOAD = 4_000_000  # bytes of one picture
 HERE       = ('127.0.0.1', 'localhost', '::1')  # names of this machine that nobody else's page can have
+EMPTY      = '<p>Nothing drawn yet.</p>'
 POLICY     = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"  # Gradio compiles templates in the browser
 
 
@@ -22,6 +21,10 @@ def picture_bytes(value):
     if not data: raise ValueError('This file is empty. Choose a picture of a digit.')
     if len(data)>MAX_UPLOAD: raise ValueError(f'This file is larger than {MAX_UPLOAD//1_000_000} MB. Choose a smaller picture.')
     return data
+
+def _file(kind):
+    "The text of `app.html`, `app.js` or `app.css`, which lie beside this file"
+    return Path(__file__).with_suffix(f'.{kind}').read_text(encoding='utf8')
 
 def _percent(prob):
     "`prob` in words that claim neither certainty nor impossibility"
@@ -52,19 +55,20 @@ def digit_page(digit_model):
     def read(value):
         try:
             data = picture_bytes(value)
-            return '<p>Nothing drawn yet.</p>' if data is None else answer_html(predict_digit(digit_model, data))
+            return EMPTY if data is None else answer_html(predict_digit(digit_model, data))
         except (OSError, ValueError) as e: return f'<p class="note">{html.escape(str(e))}</p>'
-    here,labels = Path(__file__).parent,digit_model.labels
-    digits = ', '.join(labels[:-1])+f' or {labels[-1]}'
-    known = f'{digit_model.architecture}, right for {digit_model.accuracy:.1%} of its validation images' if digit_model.accuracy else digit_model.architecture
+    *others,last = digit_model.labels
+    digits = f'Draw a {", ".join(others)} or {last}, or upload a picture of one.'
+    model = f'The model ({digit_model.architecture})'
+    if digit_model.accuracy is not None: model += f' was right for {_percent(digit_model.accuracy)} of its validation images; yours may look different'
     with gr.Blocks(title='Read a digit', analytics_enabled=False) as page:
-        gr.HTML(f'<h1>Read a digit</h1><p>Draw a {html.escape(digits)}, or upload a picture of one. The model: {html.escape(known)}.</p>')
+        gr.HTML(f'<h1>Read a digit</h1><p>{html.escape(digits)} {html.escape(model)}.</p>')
         with gr.Row():
-            pad = gr.HTML('', html_template=(here/'app.html').read_text(encoding='utf8'), css_template=(here/'app.css').read_text(encoding='utf8'),
-                          js_on_load=(here/'app.js').read_text(encoding='utf8'), max_upload=MAX_UPLOAD, elem_id='pad', min_width=300)
-            answer = gr.HTML('<p>Nothing drawn yet.</p>', html_template='<div role="status">${value}</div>', elem_id='answer', min_width=300,
-                             css_template='.label{font-size:4rem;line-height:1} .sure{font-size:1.3rem} img{image-rendering:pixelated;border:1px solid}')
-        # always_last: of the strokes that came in while the model was busy, only the newest state of the board counts
+            with gr.Column(min_width=300):
+                pad = gr.HTML('', html_template=_file('html'), js_on_load=_file('js'), max_upload=MAX_UPLOAD, elem_id='pad')
+            with gr.Column(min_width=300):
+                answer = gr.HTML(EMPTY, html_template='<div role="status">${value}</div>', elem_id='answer')
+    # always_last: of the strokes that came in while the model was busy, only the newest state of the board counts
         pad.input(read, pad, answer, api_name=False, show_progress='hidden', trigger_mode='always_last')
     return page.queue(max_size=16, default_concurrency_limit=1)
 
@@ -128,7 +132,7 @@ def guarded_page(digit_model, host='127.0.0.1'):
     from fastapi import FastAPI
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # its page of documentation loads scripts from another host
     gr.mount_gradio_app(app, digit_page(digit_model), '/', footer_links=[], max_file_size=MAX_UPLOAD, ssr_mode=False, mcp_server=False,
-                        enable_monitoring=False, pwa=False)
+                        enable_monitoring=False, pwa=False, css=_file('css'))
     return Guard(app, HERE if host in HERE else None)
 
 def serve(make_model, host='127.0.0.1', port=7860):
