@@ -125,15 +125,14 @@ class Guard:
             await self.app(scope, replay, send_with_policy)
         finally: self.posts -= 1
 
-def guarded_page(digit_model, host='127.0.0.1'):
-    "The ASGI application that `serve` runs: `digit_page` behind a `Guard` that knows `host`"
+def page_server(digit_model):
+    "The ASGI application that serves `digit_page`"
     os.environ.update(GRADIO_ANALYTICS_ENABLED='False', GRADIO_RUN_HISTORY='False', HF_HUB_DISABLE_TELEMETRY='1')  # read on import
     import gradio as gr
     from fastapi import FastAPI
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # its page of documentation loads scripts from another host
-    gr.mount_gradio_app(app, digit_page(digit_model), '/', footer_links=[], max_file_size=MAX_UPLOAD, ssr_mode=False, mcp_server=False,
-                        enable_monitoring=False, pwa=False, css=_file('css'))
-    return Guard(app, HERE if host in HERE else None)
+    return gr.mount_gradio_app(app, digit_page(digit_model), '/', footer_links=[], max_file_size=MAX_UPLOAD, ssr_mode=False,
+                               mcp_server=False, enable_monitoring=False, pwa=False, css=_file('css'))
 
 def serve(make_model, host='127.0.0.1', port=7860):
     "Serve the page for the model that `make_model()` returns until Ctrl-C; `OSError` if Gradio is missing or the address is not free"
@@ -143,7 +142,7 @@ def serve(make_model, host='127.0.0.1', port=7860):
     except OSError as e:
         raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name another port: ch4 app --port {port+1}') from None
     with sock:
-        app = guarded_page(make_model(), host)
+        app = Guard(page_server(make_model()), HERE if host in HERE else None)
         import uvicorn
         if host not in HERE:
             print(f'Warning: everyone who can reach this machine as {host} can use the page, without a password and unencrypted.')
