@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 MAX_UPLOAD = 4_000_000  # bytes of one picture
 HERE       = ('127.0.0.1', 'localhost', '::1')  # names of this machine that nobody else's page can have
 EMPTY      = '<p>Nothing drawn yet.</p>'
+FAILED     = '<p class="note">There is no answer: the server is busy or has a problem. Try again.</p>'
 POLICY     = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"  # Gradio compiles templates in the browser
 
 
@@ -32,21 +33,20 @@ def _percent(prob):
     return 'less than 0.1 %' if prob<.001 else f'{prob:.1%}'.replace('%', ' %')
 
 def _png_address(picture):
-    "The (28,28) `picture` as a data address, ink dark on white as it was drawn"
+    "The (h,w) `picture` as a data address, ink dark on white as it was drawn"
     from PIL import Image
     out = io.BytesIO()
     Image.fromarray(((1-picture)*255).round().byte().numpy()).save(out, 'PNG')
     return f'data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}'
 
-def answer_html(answer):
-    "What the page says about `answer`, as `predict_digit` gives it"
-    text = html.escape
-    return (f'<p class="label">{text(answer.label)}</p>'
-            f'<p class="sure">{_percent(answer.prob)} sure</p>'
+def answer_html(answer, centred=True):
+    "What the page says about `answer`, as `predict_digit` gives it; `centred`: was the ink moved to the middle?"
+    text,(h,w) = html.escape,answer.picture.shape
+    return (('' if answer.known else f'<p class="note">{text(answer.note)}</p>') +
+            f'<p class="label">{text(answer.label)}</p><p class="sure">{_percent(answer.prob)} sure</p>'
             f'<p>Runner-up: {text(answer.runner_up)}, {_percent(answer.runner_up_prob)}</p>'
-            + ('' if answer.known else f'<p class="note">{text(answer.note)}</p>') +
-            f'<figure><img src="{_png_address(answer.picture)}" width="140" height="140" alt="The picture as the network saw it: '
-            'the ink centred on 28 by 28 pixels"><figcaption>What the network saw: 28 × 28 pixels, centred</figcaption></figure>')
+            f'<figure><img src="{_png_address(answer.picture)}" width="140" alt="The picture as the network saw it, in large pixels">'
+            f'<figcaption>What the network saw: {w} × {h} pixels{", centred" if centred else ""}</figcaption></figure>')
 
 def digit_page(digit_model):
     "The Gradio page on which `digit_model` reads what is drawn or uploaded"
@@ -55,9 +55,9 @@ def digit_page(digit_model):
     def read(value):
         try:
             data = picture_bytes(value)
-            return EMPTY if data is None else answer_html(predict_digit(digit_model, data))
+            return EMPTY if data is None else answer_html(predict_digit(digit_model, data), digit_model.centred)
         except (OSError, ValueError) as e: return f'<p class="note">{html.escape(str(e))}</p>'
-    *others,last = digit_model.labels
+    *others,last = sorted(digit_model.labels)
     digits = f'Draw a {", ".join(others)} or {last}, or upload a picture of one.'
     model = f'The model ({digit_model.architecture})'
     if digit_model.accuracy is not None: model += f' was right for {_percent(digit_model.accuracy)} of its validation images; yours may look different'
@@ -68,8 +68,9 @@ def digit_page(digit_model):
                 pad = gr.HTML('', html_template=_file('html'), js_on_load=_file('js'), max_upload=MAX_UPLOAD, elem_id='pad')
             with gr.Column(min_width=300):
                 answer = gr.HTML(EMPTY, html_template='<div role="status">${value}</div>', elem_id='answer')
-    # always_last: of the strokes that came in while the model was busy, only the newest state of the board counts
-        pad.input(read, pad, answer, api_name=False, show_progress='hidden', trigger_mode='always_last')
+        # always_last: of the strokes that came in while the model was busy, only the newest state of the board counts
+        reading = pad.input(read, pad, answer, api_name=False, show_progress='hidden', trigger_mode='always_last')
+        reading.failure(None, None, answer, js=f'() => {FAILED!r}', show_progress='hidden')  # or an old answer would stand beside a new drawing
     return page.queue(max_size=16, default_concurrency_limit=1)
 
 class Guard:
