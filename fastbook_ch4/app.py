@@ -71,6 +71,7 @@ def digit_page(digit_model):
         # always_last: of the strokes that came in while the model was busy, only the newest state of the board counts
         reading = pad.input(read, pad, answer, api_name=False, show_progress='hidden', trigger_mode='always_last')
         reading.failure(None, None, answer, js=f'() => {FAILED!r}', show_progress='hidden')  # or an old answer would stand beside a new drawing
+    page.state_session_capacity = 32  # Gradio keeps the last picture of so many visitors in memory; by itself, of 10,000
     return page.queue(max_size=16, default_concurrency_limit=1)
 
 class Guard:

@@ -35,7 +35,7 @@ def server(tmp_path_factory):
         said.append(p.stdout.readline())
         assert said[-1], (folder/'stderr').read_text()
     address = re.search(r'http://127\.0\.0\.1:\d+', said[-1]).group()
-    yield SimpleNamespace(address=address, port=int(address.rsplit(':')[-1]), said=''.join(said), folder=folder)
+    yield SimpleNamespace(address=address, pid=p.pid, port=int(address.rsplit(':')[-1]), said=''.join(said), folder=folder)
     p.send_signal(signal.SIGINT)
     assert p.wait(15)==0 and (folder/'stderr').read_text()==''
 
@@ -237,6 +237,18 @@ def test_200_at_once(server):
     assert {g for g in got if isinstance(g, int)}<={503} and 'class="label">7<' in ask_to_read(server, digit, 'after')
     answers = [g for g in got if isinstance(g, str)]
     assert len(answers)>=8 and all('class="label">7<' in a for a in answers)
+
+@pytest.mark.full
+@pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='needs the figures that Linux gives of a process')
+def test_pictures_do_not_pile_up_in_memory(server):
+    "200 visitors with the largest pictures, one after another: kept, they would take a gigabyte"
+    def memory(): return int(re.search(r'VmRSS:\s+(\d+) kB', open(f'/proc/{server.pid}/status').read()).group(1))/1000
+    noise = address(Image.frombytes('RGB', (1130,1130), os.urandom(1130*1130*3)))
+    def visit(k): assert 'class="label"' in ask_to_read(server, noise, f'visitor{k}')
+    for k in range(40): visit(k)
+    before = memory()
+    for k in range(40,200): visit(k)
+    assert memory()-before<300
 
 # The command
 
