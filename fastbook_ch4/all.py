@@ -13,3 +13,7 @@ from fastbook_ch4.learner import *
 from fastbook_ch4.models import *
 from fastbook_ch4.vision import *
 from fastbook_ch4.ladder import *
+from fastbook_ch4.neurons import *
+from fastbook_ch4.thermometer import *
+from fastbook_ch4.ideas import *
+from fastbook_ch4.application import *

@@ -7,15 +7,24 @@ from torch import nn,tensor
 from fastbook_ch4.baseline import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
+from fastbook_ch4.ideas import *
 from fastbook_ch4.ladder import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.loss import *
 from fastbook_ch4.models import *
+from fastbook_ch4.neurons import *
 from fastbook_ch4.optimizer import *
+from fastbook_ch4.thermometer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
 
 ONES,ZEROS = torch.ones(4,28,28),torch.zeros(4,1)
+READINGS = torch.ones(4,1),torch.zeros(4,1)
+
+def explode():
+    "Ten plain degrees where tens of degrees are due"
+    line,(t_u,t_c) = nn.Linear(1, 1),thermometer_readings()
+    training_loop(line, *hold_out(t_u, t_c, [6,3]), BasicOptim(line.parameters(), 1e-2), 100)
 
 CASES = {
     # name: (call, error, what the message must say)
@@ -82,6 +91,43 @@ CASES = {
     'epochs_for: no batch':           (lambda: epochs_for(0, 10), ValueError, 'at least 1'),
     'ladder: unknown step':           (lambda: run_ladder(None, ['forest']), ValueError, 'forest'),
     'ladder: no step':                (lambda: run_ladder(None, []), ValueError, 'at least one'),
+    'neuron: integers':               (lambda: neuron(tensor([1,2]), 1., 0.), TypeError, r'x\.float\(\)'),
+    'neuron: two inputs, 3 weights':  (lambda: neuron(torch.ones(4,2), torch.ones(3), 0.), ValueError, r'\(4, 2\) do not go with weights of shape \(3,\)'),
+    'neuron: a column of weights':    (lambda: neuron(torch.ones(4,2), torch.ones(2,1), 0.), ValueError, r'as \(n_in,\)'),
+    'neuron: a number, 2 weights':    (lambda: neuron(tensor(1.), torch.ones(2), 0.), ValueError, r'shape \(\) do not go'),
+    'neuron: two biases':             (lambda: neuron(torch.ones(2), 1., torch.zeros(2)), ValueError, 'one bias, not 2'),
+    'slopes: integers':               (lambda: slopes(torch.tanh, tensor([1,2])), TypeError, r'x\.float\(\)'),
+    'slopes: no place':               (lambda: slopes(torch.tanh, torch.zeros(0)), ValueError, 'no place'),
+    'slopes: softmax over the places': (lambda: slopes(lambda x: x.softmax(0), torch.ones(4)), ValueError, 'softmax_share'),
+    'slopes: a sum':                  (lambda: slopes(torch.sum, torch.ones(4)), ValueError, 'each number on its own'),
+    'slopes: a comparison':           (lambda: slopes(lambda x: (x>0).float(), torch.ones(4)), ValueError, 'no gradient'),
+    'softmax: one score':             (lambda: softmax_share(torch.ones(2), []), ValueError, 'always 1'),
+    'traits: logarithm':              (lambda: activation_traits(torch.log), ValueError, 'NaN'),
+    'traits: softmax':                (lambda: activation_traits(lambda x: x.softmax(0)), ValueError, 'softmax_share'),
+    'chord: other shape':             (lambda: above_chord(torch.sum, torch.ones(2), torch.ones(3)), ValueError, r'\(2,\) and \(3,\)'),
+    'chord: two places':              (lambda: above_chord(torch.sum, torch.ones(2), torch.ones(2), n=2), ValueError, 'not 2 places'),
+    'chord: a loss per item':         (lambda: above_chord(torch.square, torch.ones(2), torch.zeros(2)), ValueError, r'not of shape \(2,\)'),
+    'chord: infinite loss':           (lambda: above_chord(torch.log, tensor(0.), tensor(1.)), ValueError, 'closer'),
+    'tanh_net: no hidden unit':       (lambda: tanh_net(0), ValueError, 'at least 1 hidden unit, not 0'),
+    'layer_outputs: a single layer':  (lambda: layer_outputs(nn.Linear(1,1), ONES), ValueError, 'no parts'),
+    'hold_out: 4 against 3':          (lambda: hold_out(torch.ones(4,1), torch.ones(3,1), [0]), ValueError, '4 inputs do not pair up with 3 targets'),
+    'hold_out: nothing':              (lambda: hold_out(*READINGS, []), ValueError, 'some rows, but not all'),
+    'hold_out: everything':           (lambda: hold_out(*READINGS, range(4)), ValueError, 'not all'),
+    'hold_out: the same row twice':   (lambda: hold_out(*READINGS, [1,1]), ValueError, r'different numbers from 0 to 3, not by \[1, 1\]'),
+    'hold_out: no such row':          (lambda: hold_out(*READINGS, [4]), ValueError, 'from 0 to 3'),
+    'hold_out: a row from the end':   (lambda: hold_out(*READINGS, [-1]), ValueError, 'from 0 to 3'),
+    'training_loop: no epoch':        (lambda: training_loop(None, READINGS, READINGS, None, 0), ValueError, 'at least 1 epoch'),
+    'training_loop: (N,1) and (M,1)': (lambda: training_loop(nn.Linear(1,1), READINGS, (READINGS[0],torch.zeros(3,1)), None, 1), ValueError, r'\(4, 1\) predictions'),
+    'training_loop: no reading':      (lambda: training_loop(nn.Linear(1,1), READINGS, (torch.ones(0,1),torch.ones(0,1)), None, 1), ValueError, 'empty'),
+    'training_loop: too large steps': (explode, ValueError, 'smaller learning rate'),
+    'few of each: too many':          (lambda: few_of_each(tensor([0,0,1]), 2), ValueError, 'rarest occurs 1 times'),
+    'few of each: none':              (lambda: few_of_each(tensor([0,0,1]), 0), ValueError, 'Cannot draw 0'),
+    'few of each: no targets':        (lambda: few_of_each(tensor([]), 1), ValueError, 'occurs 0 times'),
+    'class loaders: unknown target':  (lambda: class_dataloaders((ONES[:,None],tensor([0,1,2,3])), (ONES[:,None],tensor([0,1,2,2])), 'abc'), ValueError, 'from 0 to 2'),
+    'class loaders: fewer targets':   (lambda: class_dataloaders((ONES[:,None],tensor([0,1])), (ONES[:,None],tensor([0,1,0,1])), '37'), ValueError, 'do not fit'),
+    'class loaders: float targets':   (lambda: class_dataloaders((ONES[:,None],torch.zeros(4)), (ONES[:,None],torch.zeros(4)), '37'), ValueError, 'integers'),
+    'class loaders: pixels to 255':   (lambda: class_dataloaders((ONES[:,None]*255,tensor([0,1,0,1])), (ONES[:,None],tensor([0,1,0,1])), '37'), ValueError, 'from 255 to 255'),
+    'take_body: no body':             (lambda: take_body(nn.Linear(2,1), nn.Linear(2,1)), ValueError, 'there is none'),
 }
 
 @pytest.mark.parametrize('name', CASES)

@@ -29,7 +29,7 @@ def differing(rows, values): return [f.id for f in rows if compare_figure(f, val
 
 def test_ids_are_unique_and_begin_with_their_source():
     assert [i for i,n in Counter(f.id for f in LEDGER).items() if n>1]==[]
-    for f in LEDGER: assert re.fullmatch(r'(whole|start|pages|book)/\w+', f.id) and f.id.split('/')[0]==f.source.split()[0], f.id
+    for f in LEDGER: assert re.fullmatch(r'(whole|start|pages|book|neurons)/\w+', f.id) and f.id.split('/')[0]==f.source.split()[0], f.id
 
 def test_every_row_says_what_it_is():
     for f in LEDGER:
@@ -54,7 +54,7 @@ def test_quoted_rows_say_why():
     for f in LEDGER: assert f.kind!='quoted' or f.note, f.id
 
 @pytest.mark.parametrize('start, n', [('whole/own_loop_',22), ('pages/own_loop_',22), ('whole/basic_optim_',20), ('pages/basic_optim_',20),
-    ('whole/sgd_',20), ('book/sgd_',20), ('book/fit_',30), ('whole/lr10_',31), ('whole/rmse_slow_',10), ('whole/rmse_fast_',10), ('book/mse_after_',10)])
+    ('whole/sgd_',20), ('book/sgd_',20), ('book/fit_',30), ('neurons/line_',10), ('neurons/net_',14), ('whole/lr10_',31), ('whole/rmse_slow_',10), ('whole/rmse_fast_',10), ('book/mse_after_',10)])
 def test_no_epoch_and_no_step_is_missing(start, n): assert sum(f.id.startswith(start) for f in LEDGER)==n
 
 # Comparing
@@ -94,21 +94,27 @@ def test_a_group_returns_exactly_its_rows(name, shipped_digits):
     assert set(values)=={f.id for f in rows}
     for f in rows: assert compare_figure(f, values[f.id]) in (KINDS[f.kind],'differs')
 
-@pytest.mark.parametrize('name', ['gradient_figures','loss_figures'])
+@pytest.mark.parametrize('name', ['gradient_figures','loss_figures','neuron_figures'])
 def test_groups_without_chance_agree_on_any_machine(name): assert differing(read_figures(name), GROUPS[name]())==[]
 
-@pytest.mark.parametrize('name', ['rmse_figures','mse_figures'])
+@pytest.mark.parametrize('name', ['rmse_figures','mse_figures','module_figures'])
 @pytest.mark.parametrize('seed', range(5))
 def test_properties_of_a_descent_hold_for_any_draw(name, seed): assert differing(read_figures(name), GROUPS[name](seed=seed))==[]
 
 @pytest.mark.parametrize('id, printed', [('whole/rmse_slow_05','174.60'), ('whole/rmse_fast_03','61.30'), ('whole/rmse_loss','187.7359'),
     ('whole/rmse_gradient','-165.9894, -10.6550, 0.7822'), ('book/mse_after_02','1578.4'), ('book/params','-0.2338, -0.7164, 1.3550'),
-    ('book/mse_gradient','-53195.8594, -3419.7146, -283.8908')])
-def test_a_misprint_in_a_descent_is_noticed(id, printed, monkeypatch):
+    ('book/mse_gradient','-53195.8594, -3419.7146, -283.8908'), ('neurons/line_1000_train','4.4577'), ('neurons/line_0001_valid','372.4021'),
+    ('neurons/line_bias','-17.0347'), ('neurons/untrained_1','-0.9946, -0.7373'), ('neurons/untrained_2','3.0147, 6.6819'),
+    ('neurons/output_bias','-0.4002'), ('neurons/on_ones','1.1982')])
+def test_a_misprint_is_noticed(id, printed, monkeypatch):
     rows = [replace(f, printed=printed) if f.id==id else f for f in LEDGER]
     monkeypatch.setattr(figures, 'read_figures', lambda group=None: rows)
-    values = (rmse_figures if 'rmse' in id else mse_figures)()
+    values = GROUPS[BY_ID[id].group]()
     assert id in differing([f for f in rows if f.id in values], values)
+
+@pytest.mark.parametrize('seed', (1,2))
+def test_the_net_of_the_thermometer_stays_within_its_limits(seed):
+    assert differing(read_figures('thermometer_figures'), GROUPS['thermometer_figures'](seed=seed))==[]
 
 def test_a_broken_step_is_noticed(monkeypatch):
     right = figures.apply_step
@@ -145,7 +151,7 @@ def test_the_page_counts_what_the_table_holds():
     rows = re.findall(r'<th>(exact|band|draw|quoted)</th>(.*?)</tr>', saved_html('\nfigure_counts()'), re.S)
     counts = {kind: [int(o) for o in re.findall(r'<td>(\d+)</td>', cells)] for kind,cells in rows}
     expected = Counter((f.kind, f.source.split()[0]) for f in LEDGER)
-    assert counts=={k: [*(n := [expected[k,s] for s in ('whole','start','pages','book')]), sum(n)] for k in KINDS}
+    assert counts=={k: [*(n := [expected[k,s] for s in ('whole','start','pages','book','neurons')]), sum(n)] for k in KINDS}
     assert figure_counts()['all'].sum()==len(LEDGER)
 
 def test_the_page_was_saved_on_the_full_sample():

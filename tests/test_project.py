@@ -52,7 +52,8 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 def test_a_module_imports_nothing_from_a_later_lesson():
-    order = ['store','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions']
+    order = ['store','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer',
+        'birds','ideas','application','app','figures','questions']
     for name in order[1:]:
         imported = re.findall(r'^from \.(\w*) import|^from \. import (\w+)', (ROOT/'fastbook_ch4'/f'{name}.py').read_text(), re.M)
         for other in filter(None, sum(imported, ())): assert order.index(other)<order.index(name), f'{name} imports {other}'
@@ -98,7 +99,8 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
-@pytest.mark.parametrize('module', ['all','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','figures','questions'])
+@pytest.mark.parametrize('module', ['all','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer',
+        'birds','ideas','application','app','figures','questions'])
 def test_import_is_quiet(module):
     p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
