@@ -4,6 +4,7 @@ import math
 import pytest, torch
 from PIL import Image
 from torch import nn,tensor
+from fastbook_ch4.application import *
 from fastbook_ch4.baseline import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
@@ -128,6 +129,18 @@ CASES = {
     'class loaders: float targets':   (lambda: class_dataloaders((ONES[:,None],torch.zeros(4)), (ONES[:,None],torch.zeros(4)), '37'), ValueError, 'integers'),
     'class loaders: pixels to 255':   (lambda: class_dataloaders((ONES[:,None]*255,tensor([0,1,0,1])), (ONES[:,None],tensor([0,1,0,1])), '37'), ValueError, 'from 255 to 255'),
     'take_body: no body':             (lambda: take_body(nn.Linear(2,1), nn.Linear(2,1)), ValueError, 'there is none'),
+    'open picture: an array':         (lambda: open_picture(ONES[0].numpy()), TypeError, 'not ndarray'),
+    'open picture: no file':          (lambda: open_picture('nowhere.png'), ValueError, 'no such file'),
+    'open picture: a letter':         (lambda: open_picture(b'dear model'), ValueError, 'not an image'),
+    'open picture: 60 megapixels':    (lambda: open_picture(Image.new('1', (10_000,6_000))), ValueError, '10000x6000'),
+    'centre digit: blank paper':      (lambda: centre_digit(Image.new('RGB', (300,200), 'orange')), ValueError, 'no ink'),
+    'find ink: NaN':                  (lambda: find_ink((ONES[0]*math.nan).numpy()), ValueError, 'no ink'),
+    'familiar: one picture':          (lambda: Familiar(ONES[:1], ONES[:0]), ValueError, 'two pictures'),
+    'digit model: architecture':      (lambda: DigitModel(nn.Linear(784,1), ['7','3'], 'forest', None), ValueError, 'forest'),
+    'digit model: labels as text':    (lambda: DigitModel(nn.Linear(784,1), '73', 'linear', None), ValueError, 'Two labels'),
+    'digit model: three labels':      (lambda: DigitModel(nn.Linear(784,1), ['7','3','1'], 'linear', None), ValueError, 'Two labels'),
+    'digit model: accuracy 97':       (lambda: DigitModel(nn.Linear(784,1), ['7','3'], 'linear', None, 97.), ValueError, '0..1, not 97'),
+    'load: no file':                  (lambda: load_digit_model('nowhere'), FileNotFoundError, 'no file nowhere'),
 }
 
 @pytest.mark.parametrize('name', CASES)
