@@ -10,6 +10,8 @@ from PIL import Image,ImageDraw
 from fastbook_ch4 import app,cli
 from test_site import STROKES,browser
 
+pytestmark = pytest.mark.skipif(os.name=='nt', reason='Ctrl-C cannot be sent to a process there')
+
 # Notes every other machine that the server speaks to, and every address that it listens on
 WATCH = '''
 import os,sys
