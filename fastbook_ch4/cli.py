@@ -186,7 +186,7 @@ def parser():
         description='Without options: show which data sets are installed.')
     which = data.add_mutually_exclusive_group()
     which.add_argument('--download', action='store_true', help='download the full MNIST_SAMPLE with fastai')
-    which.add_argument('--archive', metavar='FILE', help='install mnist_sample, mnist_png or cifar2 from a local archive')
+    which.add_argument('--archive', metavar='FILE', help='install mnist_sample, mnist_png, cifar2 or cifar10 from a local archive')
     data.set_defaults(run=show_data)
     lab = sub.add_parser('lab', help='copy the lessons to a folder of your own and open them in JupyterLab',
         description='Copy the lessons to a folder of your own and open JupyterLab there. A file that you changed stays as it '

@@ -10,7 +10,7 @@ __all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'keep', 'folder', 'is_
            'install_shipped', 'download']
 
 SHIPPED = Path(__file__).parent/'shipped'/'mnist_5k.tgz'
-MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under 3 kB, the largest set 20 MB
+MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under 4 kB, the largest set about 150 MB
 IMAGE_SUFFIXES = ('.png', '.jpg')
 # What reading a bad archive raises; the last three if one name stands for a file and a folder
 BROKEN = tarfile.TarError,EOFError,zlib.error,lzma.LZMAError,FileExistsError,IsADirectoryError,NotADirectoryError
@@ -33,6 +33,7 @@ class DataSet:
 def _counts(**splits): return {f'{split}/{label}': n for split,ns in splits.items() for label,n in ns.items()}
 
 _ten = [str(i) for i in range(10)]
+_cifar = 'airplane','automobile','bird','cat','deer','dog','frog','horse','ship','truck'
 DATASETS = {d.name: d for d in (
     DataSet('mnist_sample', 'every 3 and 7 of MNIST (fastai calls it MNIST_SAMPLE)',
         _counts(train={'3': 6131, '7': 6265}, valid={'3': 1010, '7': 1028}),
@@ -42,6 +43,8 @@ DATASETS = {d.name: d for d in (
         testing=dict(zip(_ten, (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009))))),
     DataSet('cifar2', 'airplanes and birds of CIFAR-10',
         _counts(train={'airplane': 5000, 'bird': 5000}, test={'airplane': 1000, 'bird': 1000})),
+    DataSet('cifar10', 'all ten classes of CIFAR-10 (fastai calls it CIFAR)',
+        _counts(train=dict.fromkeys(_cifar, 5000), test=dict.fromkeys(_cifar, 1000))),
     DataSet('fastbook_ch4_sample', 'the 3s and 7s that ship with this package',
         _counts(train={'3': 400, '7': 400}, valid={'3': 100, '7': 100}), top='mnist_5k', subset=True),
     DataSet('fastbook_ch4_digits', 'all ten digits, as far as they ship with this package',
@@ -201,15 +204,15 @@ def install_shipped(name='fastbook_ch4_sample'):
     "Unpack the shipped data set `name`, once: the 3s and 7s, or all ten digits (`fastbook_ch4_digits`); returns its folder"
     return install(name, SHIPPED)
 
-def download(timeout=4):
-    "Download MNIST_SAMPLE with fastai, check it and install it; a connection silent for `timeout` seconds raises `OSError`"
+def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
+    "Download data set `name`, fastai's `URLs.<key>`, check it and install it; a connection silent for `timeout` seconds raises `OSError`"
     if offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
     from fastbook_ch4.data import URLs  # imports fastai without its import-time warnings
     import fastai.data
     from fastdownload.core import check,checks_module,download_url
     from http.client import HTTPException
     from urllib.request import urlopen
-    url,archive = URLs.MNIST_SAMPLE,_fastai_folder('archive')/'mnist_sample.tgz'
+    url,archive = getattr(URLs, key),_fastai_folder('archive')/f'{name}.tgz'
     archive.parent.mkdir(parents=True, exist_ok=True)
     right = lambda: check(checks_module(fastai.data), url, archive)
     try:
@@ -219,7 +222,7 @@ def download(timeout=4):
             if not right():
                 archive.unlink()
                 raise OSError('the downloaded file has the wrong size or checksum and was removed')
-        return install('mnist_sample', archive)
+        return install(name, archive)
     except (HTTPException, ValueError, NameError) as e:  # fastcore 2.2 answers a transfer that breaks off with a NameError
         raise OSError(f'the download failed ({e})') from e
     finally: archive.with_name(archive.name+'.part').unlink(missing_ok=True)
