@@ -80,6 +80,8 @@ def birds_and_planes(
         for f in folders:
             if not f.is_dir(): raise FileNotFoundError(f'There is no folder {f}. Expected train and test, each with airplane and bird.')
         xs = [colour_images(f) for f in folders]
+        sizes = [f'{x.shape[3]}x{x.shape[2]}' for x in xs]
+        if sizes[0]!=sizes[1]: raise ValueError(f'{folders[0]} has images of {sizes[0]} pixels, {folders[1]} of {sizes[1]}. Make all one size.')
         return torch.cat(xs), torch.tensor([0]*len(xs[0]) + [1]*len(xs[1]))
     return load('train'), load('test')
 
