@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CIFAR10_LABELS', 'colour_images', 'pick_classes', 'torchvision_cifar', 'birds_and_planes', 'skip_cells',
-           'channel_stats', 'standardise', 'flat_net', 'share_right', 'fit_classes', 'shift_images', 'ColourDataset',
-           'colour_dataloaders']
+           'check_bytes', 'channel_stats', 'standardise', 'flat_net', 'share_right', 'fit_classes', 'shift_images',
+           'ColourDataset', 'colour_dataloaders']
 
 # %% ../nbs/14_birds_planes.ipynb #1b99116a
 from pathlib import Path
@@ -45,7 +45,9 @@ def pick_classes(
     labels=('airplane','bird'), # The ones to keep, in the order of their new numbers; `ValueError` for others
 ) -> tuple: # The images with these labels, and their new targets (n,) int64
     "Keep the images of some classes and number these anew"
-    if not set(labels)<=set(CIFAR10_LABELS): raise ValueError(f'{labels} are not all labels of CIFAR-10: {CIFAR10_LABELS}.')
+    if len(set(labels)&set(CIFAR10_LABELS))<len(labels):
+        raise ValueError(f'Pass labels of CIFAR-10, each once, not {labels}. They are {", ".join(CIFAR10_LABELS)}.')
+    if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
     label_map = {CIFAR10_LABELS.index(label): i for i,label in enumerate(labels)}
     keep = torch.isin(y, torch.tensor(list(label_map)))
     return x[keep], torch.tensor([label_map[i] for i in y[keep].tolist()], dtype=torch.int64)
@@ -98,22 +100,32 @@ def skip_cells(
     todo = get_ipython().input_transformers_cleanup
     todo[:] = [f for f in todo if getattr(f, '__qualname__', '')!=skip.__qualname__] + [skip]
 
+# %% ../nbs/14_birds_planes.ipynb #e8280346
+def check_bytes(
+    images # (n, c, h, w) uint8
+) -> torch.Tensor: # `images` themselves; `TypeError` for other numbers than bytes, `ValueError` for another shape or no image
+    "Return `images` if they are as `colour_images` reads them"
+    if images.dtype!=torch.uint8: raise TypeError(f'Images must be bytes from 0 to 255, not {images.dtype}.')
+    if images.ndim!=4 or not images.numel(): raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}.')
+    return images
+
 # %% ../nbs/14_birds_planes.ipynb #db32753e
 def channel_stats(
     images # (n, c, h, w) uint8
-) -> tuple: # Mean (c,) and standard deviation (c,) of the channels, in 0..1; `TypeError` for other numbers than bytes
+) -> tuple: # Mean (c,) and standard deviation (c,) of the channels, in 0..1; errors as from `check_bytes`
     "Mean and standard deviation of each channel over all pixels of all `images`"
-    if images.dtype!=torch.uint8: raise TypeError(f'Images must be bytes from 0 to 255, not {images.dtype}.')
-    channels = [images[:,i].flatten().float()/255 for i in range(images.shape[1])]  # one at a time, to need little memory
+    channels = [check_bytes(images)[:,i].flatten().float()/255 for i in range(images.shape[1])]  # one at a time, to need little memory
     return tuple(torch.stack([f(c) for c in channels]) for f in (torch.mean, torch.std))
 
 # %% ../nbs/14_birds_planes.ipynb #2efd3329
 def standardise(
     images, # (n, c, h, w) uint8
     mean,   # (c,) in 0..1, of the training images, for training and test images alike
-    std,    # (c,); `ValueError` if one is not positive
+    std,    # (c,); `ValueError` if one is not positive or their number is wrong
 ) -> torch.Tensor: # (n, c, h, w) float32; a training set gets mean 0 and standard deviation 1 in each channel
     "What torchvision's `ToTensor` and `Normalize` do, for all `images` at once"
+    if not len(mean)==len(std)==check_bytes(images).shape[1]:
+        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, not {len(mean)} and {len(std)}.')
     if not (std>0).all(): raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. Is a channel the same everywhere?')
     return (images.float()/255 - mean[:,None,None])/std[:,None,None]
 
@@ -152,6 +164,7 @@ def fit_classes(
     "Train with cross-entropy on shuffled mini-batches that are cut out of one tensor"
     if min(epochs, bs)<1: raise ValueError(f'Train for at least 1 epoch on batches of at least 1 image, not epochs={epochs} and bs={bs}.')
     (x,y),accs = train,[]
+    if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
     for _ in range(epochs):
         for idxs in torch.randperm(len(x)).split(bs):
             calc_grad(x[idxs], y[idxs], model, F.cross_entropy)
