@@ -133,6 +133,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'fastbook_ch4.figures.baseline_figures': ('figures.html#baseline_figures', 'fastbook_ch4/figures.py'),
                                       'fastbook_ch4.figures.batch_figures': ('figures.html#batch_figures', 'fastbook_ch4/figures.py'),
                                       'fastbook_ch4.figures.batch_of_four': ('figures.html#batch_of_four', 'fastbook_ch4/figures.py'),
+                                      'fastbook_ch4.figures.birds_figures': ('figures.html#birds_figures', 'fastbook_ch4/figures.py'),
                                       'fastbook_ch4.figures.by_label': ('figures.html#by_label', 'fastbook_ch4/figures.py'),
                                       'fastbook_ch4.figures.chapter_curve': ('figures.html#chapter_curve', 'fastbook_ch4/figures.py'),
                                       'fastbook_ch4.figures.compare_figure': ('figures.html#compare_figure', 'fastbook_ch4/figures.py'),

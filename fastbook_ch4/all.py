@@ -15,5 +15,6 @@ from fastbook_ch4.vision import *
 from fastbook_ch4.ladder import *
 from fastbook_ch4.neurons import *
 from fastbook_ch4.thermometer import *
+from fastbook_ch4.birds import *
 from fastbook_ch4.ideas import *
 from fastbook_ch4.application import *

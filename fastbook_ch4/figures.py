@@ -10,7 +10,7 @@ __all__ = ['TOKEN', 'SOURCES', 'EPOCHS', 'GROUPS', 'Figure', 'read_figures', 'as
            'loss_figures', 'weights_for', 'batch_of_four', 'batch_figures', 'in_order', 'chapter_curve',
            'own_loop_figures', 'learner_values', 'epoch_ids', 'linear_figures', 'follow_average', 'lr10_figures',
            'two_layer_figures', 'resnet_figures', 'neuron_figures', 'line_start', 'run_thermometer', 'linear_with',
-           'module_figures', 'thermometer_figures', 'figure_counts', 'figure_notes']
+           'module_figures', 'thermometer_figures', 'birds_figures', 'figure_counts', 'figure_notes']
 
 # %% ../nbs/figures.ipynb #a364916b
 import csv,html,math,re,string
@@ -31,11 +31,15 @@ from .models import simple_net
 from .vision import image_dataloaders, resnet_learner
 from .neurons import ACTIVATIONS, activation_traits, neuron, slopes
 from .thermometer import hold_out, tanh_net, thermometer_readings, training_loop
+from .birds import CIFAR10_LABELS, flat_net, pick_classes
 from fastai.data.load import DataLoader
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 from IPython.display import HTML
+from PIL import Image
 from scipy.optimize import fsolve
+from torchvision import transforms as T
+from torchvision.datasets import CIFAR10
 
 # %% ../nbs/figures.ipynb #a0c6b617
 @dataclass(frozen=True)
@@ -677,11 +681,38 @@ def thermometer_figures(
     return ids('neurons', **losses, net_at_3=at_3, net_at_28=at_28,
                **{name: Draw(v, begun if '0001' in name else near[name]) for name,v in ours.items()})
 
+# %% ../nbs/figures.ipynb #d02d33f1
+def birds_figures(
+    digits=None, # Not used
+    seed=0,      # For the untrained net
+) -> dict: # Id -> value
+    "Colour images as tensors, the net of two layers, softmax, and an untrained answer"
+    picture = Image.new('RGB', (32,32))
+    picture.putpixel((0,0), (255,0,128))
+    x,p = T.ToTensor()(picture),lambda name: printed_numbers(f'neurons/{name}')
+    set_seed(seed)
+    net,softmax = flat_net(),torch.tensor([1.,2.,3.]).softmax(0)
+    sizes = [o.numel() for o in net.parameters()]
+    with torch.no_grad(): probs = net(torch.randn(1,3,32,32)).softmax(1)[0]
+    _,new = pick_classes(old := torch.arange(10), old)
+    kept = [CIFAR10_LABELS.index(o) for o in ('airplane','bird')]
+    unsure = lambda probs: all(.2<o<.8 for o in probs)
+    (loss,),(answer,),theirs = p('untrained_loss'),p('untrained_argmax'),p('untrained_probs')
+    ours = -probs[0].log().item()
+    larger = lambda probs,i: probs[int(i)]==max(probs)
+    return ids('neurons', mro=', '.join(c.__name__ for c in CIFAR10.__mro__), image_shape=x.shape,
+        image_range=(x.min(), x.max()), image_drawn=x.permute(1,2,0).shape,
+        label_map=[o for pair in zip(kept, new.tolist()) for o in pair],
+        flat_params=sum(sizes), flat_sizes=sizes, softmax=softmax, softmax_sum=softmax.sum().item(),
+        untrained_probs=Draw(probs, abs(sum(theirs)-1)<1e-4 and unsure(theirs) and unsure(probs.tolist())),
+        untrained_argmax=Draw(probs.argmax().item(), larger(theirs, answer) and larger(probs.tolist(), probs.argmax())),
+        untrained_loss=Draw(ours, unsure([math.exp(-loss), math.exp(-ours)])))
+
 # %% ../nbs/figures.ipynb #48a859d0
 GROUPS = {f.__name__: f for f in (pixel_figures, distance_figures, baseline_figures, gradient_figures,
     rmse_figures, mse_figures, random_model_figures, loss_figures, batch_figures, own_loop_figures,
     linear_figures, lr10_figures, two_layer_figures, resnet_figures, neuron_figures,
-    module_figures, thermometer_figures)}
+    module_figures, thermometer_figures, birds_figures)}
 
 # %% ../nbs/figures.ipynb #543e29ed
 def figure_counts() -> pd.DataFrame: # A row per kind, a column per source and their sum

@@ -6,6 +6,7 @@ from PIL import Image
 from torch import nn,tensor
 from fastbook_ch4.application import *
 from fastbook_ch4.baseline import *
+from fastbook_ch4.birds import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
 from fastbook_ch4.ideas import *
@@ -20,6 +21,7 @@ from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
 
 ONES,ZEROS = torch.ones(4,28,28),torch.zeros(4,1)
+BYTES = torch.zeros(4,3,8,8, dtype=torch.uint8)
 READINGS = torch.ones(4,1),torch.zeros(4,1)
 
 def explode():
@@ -121,6 +123,25 @@ CASES = {
     'training_loop: (N,1) and (M,1)': (lambda: training_loop(nn.Linear(1,1), READINGS, (READINGS[0],torch.zeros(3,1)), None, 1), ValueError, r'\(4, 1\) predictions'),
     'training_loop: no reading':      (lambda: training_loop(nn.Linear(1,1), READINGS, (torch.ones(0,1),torch.ones(0,1)), None, 1), ValueError, 'empty'),
     'training_loop: too large steps': (explode, ValueError, 'smaller learning rate'),
+    'pick classes: a cow':            (lambda: pick_classes(BYTES, torch.zeros(4).long(), ('bird','cow')), ValueError, 'cow'),
+    'pick classes: twice the same':   (lambda: pick_classes(BYTES, torch.zeros(4).long(), ('bird','bird')), ValueError, 'once'),
+    'pick classes: fewer targets':    (lambda: pick_classes(BYTES, torch.zeros(3).long()), ValueError, '4 images and 3 targets'),
+    'channel stats: floats':          (lambda: channel_stats(BYTES.float()), TypeError, 'bytes from 0 to 255'),
+    'channel stats: one image':       (lambda: channel_stats(BYTES[0]), ValueError, r'\(3, 8, 8\)'),
+    'channel stats: no image':        (lambda: channel_stats(BYTES[:0]), ValueError, r'\(0, 3, 8, 8\)'),
+    'standardise: one grey':          (lambda: standardise(BYTES, *channel_stats(BYTES)), ValueError, 'must be positive'),
+    'standardise: floats':            (lambda: standardise(BYTES.float(), torch.ones(3), torch.ones(3)), TypeError, 'bytes from 0 to 255'),
+    'standardise: two channels':      (lambda: standardise(BYTES, torch.ones(2), torch.ones(2)), ValueError, '3 channels'),
+    'share right: fewer targets':     (lambda: share_right(nn.Identity(), torch.zeros(3,2), torch.zeros(2)), ValueError, '3 images and 2 targets'),
+    'share right: no image':          (lambda: share_right(nn.Identity(), torch.zeros(0,2), torch.zeros(0)), ValueError, 'at least one'),
+    'fit classes: no epoch':          (lambda: fit_classes(None, (ONES,ZEROS), (ONES,ZEROS), None, 0), ValueError, 'epochs=0'),
+    'fit classes: bs 0':              (lambda: fit_classes(None, (ONES,ZEROS), (ONES,ZEROS), None, 1, bs=0), ValueError, 'bs=0'),
+    'fit classes: fewer targets':     (lambda: fit_classes(None, (ONES,ZEROS[:3]), (ONES,ZEROS), None, 1), ValueError, '4 images and 3 targets'),
+    'shift: beyond the picture':      (lambda: shift_images(ONES, 28, 0), ValueError, '28x28 pixels cannot be moved by 28 and 0'),
+    'colour loaders: bs 0':           (lambda: colour_dataloaders((BYTES,ZEROS), (BYTES,ZEROS), ['airplane','bird'], bs=0), ValueError, 'bs=0'),
+    'skip cells: no notebook':        (lambda: skip_cells(images='none'), RuntimeError, 'no notebook'),
+    'CIFAR-10 of torchvision':        (lambda: torchvision_cifar(root='/nowhere'), FileNotFoundError, 'download=True'),
+    'birds: no such folder':          (lambda: birds_and_planes('/nowhere'), FileNotFoundError, 'Expected train and test'),
     'few of each: too many':          (lambda: few_of_each(tensor([0,0,1]), 2), ValueError, 'rarest occurs 1 times'),
     'few of each: none':              (lambda: few_of_each(tensor([0,0,1]), 0), ValueError, 'Cannot draw 0'),
     'few of each: no targets':        (lambda: few_of_each(tensor([]), 1), ValueError, 'occurs 0 times'),

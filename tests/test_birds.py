@@ -8,6 +8,7 @@ from torchvision.datasets import CIFAR10
 from fastbook_ch4 import store
 from fastbook_ch4.birds import *
 from fastbook_ch4.vision import fast_resnet_learner
+from fastai.torch_core import set_seed
 
 SKY,LEAF = (90,140,250),(90,160,60)
 
@@ -138,13 +139,13 @@ def test_a_shift_moves_the_inside(right, down):
 
 def test_both_networks_tell_squares_apart(folder):
     train,test = birds_and_planes(folder)
-    torch.manual_seed(0)
+    set_seed(0)
     stats = channel_stats(train[0])
     rows = [(standardise(x, *stats), y) for x,y in (train,test)]
     net = flat_net(n_hidden=8)
     assert fit_classes(net, *rows, torch.optim.SGD(net.parameters(), lr=.01), epochs=5, bs=4)[-1]==(1,1)
     learn = fast_resnet_learner(colour_dataloaders(train, test, ['airplane','bird'], bs=5), n_in=3)
-    with learn.no_bar(), learn.no_logging(): learn.fit(8)
+    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(15)
     assert learn.recorder.values[-1][2]==1 and learn.dls.show_batch(max_n=2) is None
 
 def test_measuring_leaves_the_mode_alone():
