@@ -8,7 +8,8 @@ from fastbook_ch4.ladder import STEPS, Digits, run_step
 @pytest.fixture(scope='module')
 def digits(shipped): return Digits.from_folder(shipped)
 
-@pytest.mark.parametrize('step, least', [('pixel similarity',.96), ('own loop',.965), ('BasicOptim',.965), ('SGD',.965), ('two-layer net',.97), ('resnet18',.98)])
+@pytest.mark.parametrize('step, least', [('pixel similarity',.96), ('own loop',.965), ('BasicOptim',.965), ('SGD',.965), ('two-layer net',.97),
+    pytest.param('resnet18', .98, marks=pytest.mark.full)])
 def test_accuracy(digits, step, least):
     "The median of three seeds counts"
     accs = [run_step(step, digits, seed).accuracy for seed in range(3)]

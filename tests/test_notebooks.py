@@ -20,7 +20,8 @@ each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=lambda f: f.stem)
 
 # Running
 
-SLOW = '09_resnet','10_ladder','14_birds_planes','15_first_model','16_application','index'  # they train resnet18, or many models; `make test-full` runs them
+# They train resnet18, or many models; `make test-full` runs them twice, too
+SLOW = '08_nonlinearity','09_resnet','10_ladder','11_pitfalls','14_birds_planes','15_first_model','16_application','figures','index'
 
 @pytest.mark.parametrize('nb', [pytest.param(f, id=f.stem, marks=[pytest.mark.full]*(f.stem in SLOW)) for f in NOTEBOOKS])
 def test_runs_twice_in_one_kernel(nb, home):
