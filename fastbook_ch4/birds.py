@@ -7,7 +7,7 @@ __all__ = ['CIFAR10_LABELS', 'colour_images', 'pick_classes', 'torchvision_cifar
            'check_bytes', 'channel_stats', 'standardise', 'flat_net', 'share_right', 'fit_classes', 'shift_images',
            'ColourDataset', 'colour_dataloaders']
 
-# %% ../nbs/14_birds_planes.ipynb #1b99116a
+# %% ../nbs/14_birds_planes.ipynb #c34b506a
 from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
@@ -21,10 +21,10 @@ from .training import calc_grad
 from fastai.data.core import DataLoaders
 from fastai.torch_core import TensorImage, TitledStr
 
-# %% ../nbs/14_birds_planes.ipynb #ef1f6ce4
+# %% ../nbs/14_birds_planes.ipynb #a2756d45
 CIFAR10_LABELS = ('airplane','automobile','bird','cat','deer','dog','frog','horse','ship','truck')
 
-# %% ../nbs/14_birds_planes.ipynb #cb8afe15
+# %% ../nbs/14_birds_planes.ipynb #16be459d
 def colour_images(
     folder # Folder that holds image files, all of one size
 ) -> torch.Tensor: # (n, 3, h, w) uint8, sorted by file name; `ValueError` that names a file that is unreadable or of another size
@@ -38,7 +38,7 @@ def colour_images(
                              f'{images[0].shape[1]}x{images[0].shape[0]}. Make all images one size.')
     return torch.from_numpy(np.stack(images)).permute(0,3,1,2).contiguous()
 
-# %% ../nbs/14_birds_planes.ipynb #14910276
+# %% ../nbs/14_birds_planes.ipynb #95437ed2
 def pick_classes(
     x, # (n, ...) images
     y, # (n,) int64, the number of each one's label in `CIFAR10_LABELS`
@@ -52,7 +52,7 @@ def pick_classes(
     keep = torch.isin(y, torch.tensor(list(label_map)))
     return x[keep], torch.tensor([label_map[i] for i in y[keep].tolist()], dtype=torch.int64)
 
-# %% ../nbs/14_birds_planes.ipynb #aaf9f635
+# %% ../nbs/14_birds_planes.ipynb #76d657a5
 def torchvision_cifar(
     train=True, # The 50,000 training images? `False`: the 10,000 test images
     root=None,  # Folder given to torchvision's `CIFAR10`; fastai's data folder if `None`
@@ -64,7 +64,7 @@ def torchvision_cifar(
                                                  f"CIFAR10('{root}', download=True)") from None
     return torch.from_numpy(ds.data).permute(0,3,1,2), torch.tensor(ds.targets)
 
-# %% ../nbs/14_birds_planes.ipynb #3ff93f0b
+# %% ../nbs/14_birds_planes.ipynb #32e8ad12
 def birds_and_planes(
     path=None, # Folder with `train/airplane`, `train/bird`, `test/airplane` and `test/bird`; what is installed, else a download, if `None`
 ) -> tuple: # `(train_x, train_y), (test_x, test_y)`: x (n, 3, h, w) uint8, y (n,) int64, 0 airplane, 1 bird; `FileNotFoundError` if there are none
@@ -87,7 +87,7 @@ def birds_and_planes(
         return torch.cat(xs), torch.tensor([0]*len(xs[0]) + [1]*len(xs[1]))
     return load('train'), load('test')
 
-# %% ../nbs/14_birds_planes.ipynb #17290fe1
+# %% ../nbs/14_birds_planes.ipynb #133b5aba
 def skip_cells(
     **reasons # What is needed, as in `#| needs: images`, and why it is not there; '' if it is there
 ):
@@ -100,7 +100,7 @@ def skip_cells(
     todo = get_ipython().input_transformers_cleanup
     todo[:] = [f for f in todo if getattr(f, '__qualname__', '')!=skip.__qualname__] + [skip]
 
-# %% ../nbs/14_birds_planes.ipynb #e8280346
+# %% ../nbs/14_birds_planes.ipynb #caa83993
 def check_bytes(
     images # (n, c, h, w) uint8
 ) -> torch.Tensor: # `images` themselves; `TypeError` for other numbers than bytes, `ValueError` for another shape or no image
@@ -109,7 +109,7 @@ def check_bytes(
     if images.ndim!=4 or not images.numel(): raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}.')
     return images
 
-# %% ../nbs/14_birds_planes.ipynb #db32753e
+# %% ../nbs/14_birds_planes.ipynb #0586c575
 def channel_stats(
     images # (n, c, h, w) uint8
 ) -> tuple: # Mean (c,) and standard deviation (c,) of the channels, in 0..1; errors as from `check_bytes`
@@ -117,7 +117,7 @@ def channel_stats(
     channels = [check_bytes(images)[:,i].flatten().float()/255 for i in range(images.shape[1])]  # one at a time, to need little memory
     return tuple(torch.stack([f(c) for c in channels]) for f in (torch.mean, torch.std))
 
-# %% ../nbs/14_birds_planes.ipynb #2efd3329
+# %% ../nbs/14_birds_planes.ipynb #73269a0b
 def standardise(
     images, # (n, c, h, w) uint8
     mean,   # (c,) in 0..1, of the training images, for training and test images alike
@@ -129,7 +129,7 @@ def standardise(
     if not (std>0).all(): raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. Is a channel the same everywhere?')
     return (images.float()/255 - mean[:,None,None])/std[:,None,None]
 
-# %% ../nbs/14_birds_planes.ipynb #9df030a2
+# %% ../nbs/14_birds_planes.ipynb #e4a5fa3c
 def flat_net(
     n_in=3*32*32, # Numbers per image
     n_hidden=512, # Width of the hidden layer
@@ -138,7 +138,7 @@ def flat_net(
     "Two linear layers with a tanh between them, that see an image as one row"
     return nn.Sequential(nn.Flatten(), nn.Linear(n_in,n_hidden), nn.Tanh(), nn.Linear(n_hidden,n_out))
 
-# %% ../nbs/14_birds_planes.ipynb #f99b6b4a
+# %% ../nbs/14_birds_planes.ipynb #d4c97073
 @torch.no_grad()
 def share_right(
     model, # Module that maps `x` to logits (n, labels); put in evaluation mode meanwhile
@@ -152,7 +152,7 @@ def share_right(
     try: return sum((model(xb).argmax(1)==yb).sum().item() for xb,yb in zip(x.split(500), y.split(500)))/len(x)
     finally: model.train(training)
 
-# %% ../nbs/14_birds_planes.ipynb #15a902e3
+# %% ../nbs/14_birds_planes.ipynb #00109a22
 def fit_classes(
     model,  # Module that maps images to logits (n, labels)
     train,  # Images (n, ...) float and targets (n,) int64
@@ -173,7 +173,7 @@ def fit_classes(
         accs.append((share_right(model, x[::5], y[::5]), share_right(model, *valid)))
     return accs
 
-# %% ../nbs/14_birds_planes.ipynb #783f9587
+# %% ../nbs/14_birds_planes.ipynb #18783197
 def shift_images(
     images, # (n, c, h, w)
     right,  # Pixels to the right, negative to the left
@@ -185,7 +185,7 @@ def shift_images(
     rows,cols = (torch.arange(h)-down).clamp(0,h-1),(torch.arange(w)-right).clamp(0,w-1)
     return images[...,rows[:,None],cols]
 
-# %% ../nbs/14_birds_planes.ipynb #bb555e8a
+# %% ../nbs/14_birds_planes.ipynb #31f7c996
 class ColourDataset(DigitDataset):
     "A `DigitDataset` of normalised colour images (n, 3, h, w), which `decode` turns back into pictures with the `stats` mean and std"
     def __init__(self, x, y, vocab, size, stats):
@@ -197,7 +197,7 @@ class ColourDataset(DigitDataset):
         mean,std = [s[:,None,None].to(o[0].device) for s in self.stats]
         return (TensorImage(o[0]*std + mean).clamp(0,1), *[TitledStr(self.vocab[int(t)]) for t in o[1:]])
 
-# %% ../nbs/14_birds_planes.ipynb #1a4ba86c
+# %% ../nbs/14_birds_planes.ipynb #c0785e06
 def colour_dataloaders(
     train, # Images (n, 3, h, w) uint8 and targets (n,) int64
     valid, # The same, to validate on

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ten_digits', 'labelled_images', 'few_of_each', 'class_dataloaders', 'take_body']
 
-# %% ../nbs/15_first_model.ipynb #74b7b49f
+# %% ../nbs/15_first_model.ipynb #bb96e2f0
 from pathlib import Path
 
 import torch
@@ -16,12 +16,12 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.torch_core import TensorImageBW
 
-# %% ../nbs/15_first_model.ipynb #1583522f
+# %% ../nbs/15_first_model.ipynb #aa0d78f6
 def ten_digits() -> Path: # Folder with `train/0` to `train/9` (400 images each) and `valid/0` to `valid/9` (100 each)
     "All ten digits, as far as they ship with this package"
     return store.install_shipped('fastbook_ch4_digits')
 
-# %% ../nbs/15_first_model.ipynb #e55474db
+# %% ../nbs/15_first_model.ipynb #2c252b87
 def labelled_images(
     path,   # Folder in fastai's layout, with images of one size
     labels, # Names of folders in `train` and `valid`
@@ -39,7 +39,7 @@ def labelled_images(
     sizes = set()
     return load('train'), load('valid')
 
-# %% ../nbs/15_first_model.ipynb #69efb9ca
+# %% ../nbs/15_first_model.ipynb #6bc7746f
 def few_of_each(
     targets, # (n,) int64
     n,       # How many of each target, at least 1; `ValueError` if there are not so many
@@ -52,7 +52,7 @@ def few_of_each(
     rng = torch.Generator().manual_seed(seed)
     return torch.cat([o[torch.randperm(len(o), generator=rng)[:n].to(o.device)] for o in where])
 
-# %% ../nbs/15_first_model.ipynb #49757dce
+# %% ../nbs/15_first_model.ipynb #67f8f7c0
 def class_dataloaders(
     train, # x (n, 1, h, w) float in 0..1 and y (n,) int64, as `labelled_images` returns them
     valid, # The same for the validation set
@@ -73,7 +73,7 @@ def class_dataloaders(
     train_dl = DigitDL(parts[0], bs=min(bs, len(parts[0])), shuffle=True, drop_last=True, after_batch=list(batch_tfms))
     return DataLoaders(train_dl, DigitDL(parts[1], bs=256), device=torch.device(device))
 
-# %% ../nbs/15_first_model.ipynb #1d977c53
+# %% ../nbs/15_first_model.ipynb #12c516c5
 def take_body(
     learn,  # `Learner` whose model is a body and a head, as `cnn_learner` makes it; changed in place
     source, # Another such `Learner`, or its model

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['ACTIVATIONS', 'neuron', 'slopes', 'softmax_share', 'plot_activation', 'activation_traits', 'above_chord']
 
-# %% ../nbs/12_neurons.ipynb #b4d4a6fc
+# %% ../nbs/12_neurons.ipynb #01b0f538
 import torch, torch.nn.functional as F
 
-# %% ../nbs/12_neurons.ipynb #92495698
+# %% ../nbs/12_neurons.ipynb #a3b7e788
 def neuron(
     x, # Inputs, float: any shape if there is one weight, else (n_in,) or (n, n_in); `TypeError` for integers
     w, # Weight, one number, or (n_in,) with one for each input; `ValueError` for another shape
@@ -25,7 +25,7 @@ def neuron(
                          'Pass one weight for each number in the last axis of the inputs, as (n_in,).')
     return f(x@w + b.squeeze())
 
-# %% ../nbs/12_neurons.ipynb #1e971cdf
+# %% ../nbs/12_neurons.ipynb #356f87f7
 def slopes(
     f, # Function applied to each number on its own, such as `torch.tanh`; `ValueError` if it mixes them or has no gradient
     x, # Places, any shape, float; `TypeError` for integers, `ValueError` for none
@@ -42,7 +42,7 @@ def slopes(
     if not y.requires_grad: raise ValueError('The function has no gradient: nothing flows back from its values to `x`.')
     return torch.autograd.grad(y.sum(), at)[0].view(x.shape)
 
-# %% ../nbs/12_neurons.ipynb #4318a46a
+# %% ../nbs/12_neurons.ipynb #3759751b
 def softmax_share(
     x, # Scores, any shape, float
     others=(0.,0.), # The scores it competes with
@@ -52,7 +52,7 @@ def softmax_share(
     rest = torch.as_tensor(others, dtype=x.dtype).expand(*x.shape, len(others))
     return torch.cat([x[...,None], rest], -1).softmax(-1)[...,0]
 
-# %% ../nbs/12_neurons.ipynb #836c2e5a
+# %% ../nbs/12_neurons.ipynb #22d27e4e
 ACTIVATIONS = {'tanh': torch.tanh, 'hardtanh': F.hardtanh, 'sigmoid': torch.sigmoid,
                'softmax': softmax_share, 'relu': F.relu, 'leaky relu': F.leaky_relu}
 
@@ -72,7 +72,7 @@ def plot_activation(
                     color='.88', lw=0, zorder=0, label='flat')
     ax.set(title=name, xlabel='x', ylim=(-1.25,2.25))
 
-# %% ../nbs/12_neurons.ipynb #b66edf32
+# %% ../nbs/12_neurons.ipynb #e395b808
 def activation_traits(
     f, # Function applied to each number on its own, as `slopes` asks
     limit=.005, # A slope smaller than this counts as flat
@@ -93,7 +93,7 @@ def activation_traits(
             'kinks at': sorted({round(o, 2)+0. for o in x[1:][slope.diff().abs()>.005].tolist()}),
             'sensitive': sensitive, 'saturated': ends, 'lower bound': bounds[0], 'upper bound': bounds[1]}
 
-# %% ../nbs/12_neurons.ipynb #c366c727
+# %% ../nbs/12_neurons.ipynb #c77b7153
 def above_chord(
     loss,  # Function of a tensor of parameters that returns one number
     start, # Parameters, any shape, float

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['tanh_net', 'layer_outputs', 'thermometer_readings', 'hold_out', 'training_loop', 'show_fit']
 
-# %% ../nbs/13_modules.ipynb #1fdb3190
+# %% ../nbs/13_modules.ipynb #600f14e9
 import math,operator
 from collections import OrderedDict
 from itertools import cycle
@@ -15,7 +15,7 @@ from torch import nn
 from .descent import mse
 from .training import calc_grad
 
-# %% ../nbs/13_modules.ipynb #8f8c7c3b
+# %% ../nbs/13_modules.ipynb #db51e693
 def tanh_net(
     n_hidden=8, # Width of the hidden layer, at least 1
 ) -> nn.Sequential: # Maps (n, 1) to (n, 1); `ValueError` without a hidden unit
@@ -24,7 +24,7 @@ def tanh_net(
     return nn.Sequential(OrderedDict(hidden_linear=nn.Linear(1,n_hidden), hidden_activation=nn.Tanh(),
                                      output_linear=nn.Linear(n_hidden,1)))
 
-# %% ../nbs/13_modules.ipynb #6e793e2d
+# %% ../nbs/13_modules.ipynb #7bdffbfa
 @torch.no_grad()
 def layer_outputs(
     model, # Module made of parts that return tensors, such as a `nn.Sequential`
@@ -41,14 +41,14 @@ def layer_outputs(
         for handle in handles: handle.remove()
     return outputs
 
-# %% ../nbs/13_modules.ipynb #de4275a7
+# %% ../nbs/13_modules.ipynb #bc0cdd97
 def thermometer_readings() -> tuple: # Unknown degrees and degrees Celsius, each (11, 1) float32
     "Eleven readings `t_u, t_c` of an unknown thermometer and a known one"
     t_c = [0.5, 14., 15., 28., 11., 8., 3., -4., 6., 13., 21.]
     t_u = [35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4]
     return torch.tensor(t_u)[:,None],torch.tensor(t_c)[:,None]
 
-# %% ../nbs/13_modules.ipynb #56033a8f
+# %% ../nbs/13_modules.ipynb #821328f3
 def hold_out(
     x, y,  # Inputs and targets, one item per row
     valid, # Numbers of the rows to hold back, counted from 0
@@ -61,7 +61,7 @@ def hold_out(
         raise ValueError(f'Hold back some rows, but not all, by different numbers from 0 to {n-1}, not by {valid}.')
     return (x[train],y[train]),(x[valid],y[valid])
 
-# %% ../nbs/13_modules.ipynb #2f4a700e
+# %% ../nbs/13_modules.ipynb #3e69efd9
 def training_loop(
     model,  # Module that maps inputs to predictions
     train,  # Pair `(x, y)` to train on, all of it in every step
@@ -84,7 +84,7 @@ def training_loop(
         opt.step()
     return losses
 
-# %% ../nbs/13_modules.ipynb #5ab77d99
+# %% ../nbs/13_modules.ipynb #c5a8fb14
 def show_fit(
     models, # Label -> function of inputs (n, 1), in tens of degrees Fahrenheit
     train,  # Pair `(x, y)` that was trained on
