@@ -66,3 +66,16 @@ def ch4():
         env = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONIOENCODING': 'utf8', **(env or {})}
         return subprocess.run([str(python), '-m', 'fastbook_ch4.cli', *map(str, args)], env=env, cwd=cwd, capture_output=True, text=True, encoding='utf8', timeout=500)
     return run
+
+@pytest.fixture(scope='session')
+def browser():
+    "A Chromium or Chrome of this machine"
+    path = next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome','chrome'))), None)
+    if not path: pytest.skip('no Chromium or Chrome is installed')
+    from playwright.sync_api import sync_playwright
+    quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+             '--disable-component-update', '--disable-sync']
+    with sync_playwright() as p:
+        b = p.chromium.launch(executable_path=path, args=quiet)
+        yield b
+        b.close()

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image,ImageDraw
 from fastbook_ch4 import app,cli
-from test_site import STROKES,browser
+from test_site import STROKES
 
 pytestmark = pytest.mark.skipif(os.name=='nt', reason='Ctrl-C cannot be sent to a process there')
 

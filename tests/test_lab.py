@@ -165,7 +165,7 @@ def test_a_damaged_record_is_as_good_as_none(copy, lessons, mine, record):
 
 def test_from_a_checkout_into_the_default_folder(ch4, tmp_path):
     "And again from inside it, where no second one is made"
-    assert '15 copied' in ch4('lab', '--no-open', cwd=tmp_path).stdout
+    assert f'{len(NOTEBOOKS)} copied' in ch4('lab', '--no-open', cwd=tmp_path).stdout
     made = tmp_path/'ch4_lessons'
     assert {n: b for n,b in files(made).items() if n!=lab.RECORD}=={f.name: f.read_bytes() for f in NOTEBOOKS}
     assert ch4('lab', '--no-open', cwd=made).stdout==f'Lessons in {made}\n' and not (made/'ch4_lessons').exists()
@@ -231,7 +231,7 @@ def test_opens_jupyterlab_and_passes_its_status_on(ch4, jupyter, tmp_path, ends,
     (tmp_path/'colorsys.py').write_text('1/0')  # a file of the reader's that must not get in the way
     p = ch4('lab', 'my lessons', cwd=tmp_path, env={**jupyter, 'STATUS': ends})
     folder = tmp_path/'my lessons'
-    assert (p.returncode, p.stdout, p.stderr)==(status, f'Lessons in {folder}\n  15 copied\nJupyterLab is here\n', '')
+    assert (p.returncode, p.stdout, p.stderr)==(status, f'Lessons in {folder}\n  {len(NOTEBOOKS)} copied\nJupyterLab is here\n', '')
     assert json.loads((tmp_path/'called').read_text())==[[f'--ServerApp.root_dir={folder}', str(folder/'index.ipynb')], sys.executable]
 
 def test_no_open_does_not_open(ch4, jupyter, mine, tmp_path):
@@ -245,11 +245,11 @@ def test_ctrl_c_ends_as_jupyterlab_does(jupyter, mine, tmp_path):
     while not (tmp_path/'called').exists() and p.poll() is None: time.sleep(.05)
     os.killpg(p.pid, signal.SIGINT)
     out,_ = p.communicate(timeout=30)
-    assert p.returncode==0 and out.endswith('15 copied\nJupyterLab is here\nJupyterLab has ended\n')
+    assert p.returncode==0 and out.endswith(f'{len(NOTEBOOKS)} copied\nJupyterLab is here\nJupyterLab has ended\n')
 
 def test_without_jupyterlab_the_lessons_are_there_all_the_same(mine, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'jupyterlab', None)
     assert cli.main(['lab', str(mine)])==1
     said = capsys.readouterr()
-    assert '15 copied' in said.out and said.err.count('\n')==1 and 'pip install jupyterlab' in said.err and str(mine) in said.err
-    assert len(list(mine.glob('*.ipynb')))==15
+    assert f'{len(NOTEBOOKS)} copied' in said.out and said.err.count('\n')==1 and 'pip install jupyterlab' in said.err and str(mine) in said.err
+    assert len(list(mine.glob('*.ipynb')))==len(NOTEBOOKS)

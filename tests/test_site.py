@@ -52,19 +52,6 @@ def address(project):
         yield f'http://127.0.0.1:{httpd.server_port}/digits/'
         httpd.shutdown()
 
-@pytest.fixture(scope='session')
-def browser():
-    "A Chromium or Chrome of this machine"
-    path = next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome','chrome'))), None)
-    if not path: pytest.skip('no Chromium or Chrome is installed')
-    from playwright.sync_api import sync_playwright
-    quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-             '--disable-component-update', '--disable-sync']
-    with sync_playwright() as p:
-        b = p.chromium.launch(executable_path=path, args=quiet)
-        yield b
-        b.close()
-
 @pytest.fixture
 def visit(browser, address):
     "Function that opens a page and lists in `page.trouble` what went wrong; its options are those of a browser context"
@@ -134,8 +121,7 @@ def test_machine_readable_companions(site):
     assert '<p class="launch">' not in (site/'04_mnist_loss.llms.md').read_text(encoding='utf8').split('mnist_loss')[0]
 
 def test_pages_follow_one_another(site):
-    road = LESSONS[:10]
-    for before,page,after in zip(['index']+road, road, road[1:]+['11_pitfalls']):
+    for before,page,after in zip(['index']+LESSONS, LESSONS, LESSONS[1:]+['questionnaire']):
         links = [a['href'] for t,a in tags(site, page, 'a') if a.get('class')=='pagination-link']
         assert links==[f'{before}.html', f'{after}.html']
 
