@@ -112,6 +112,7 @@ def test_ladder_on_a_folder(ch4, make_folder, tmp_path):
     assert [r['total'] for r in rows]==['24']*3 and rows[1]['parameters']==str(64*51+1)
     assert rows[0]['correct']==rows[2]['correct']=='24'
 
+@pytest.mark.full
 def test_resnet_on_tiny_colour_pictures(ch4, few, tmp_path):
     "The digits, shrunk to 14x12 pixels and painted"
     for f in few.glob('*/*/*.png'): Image.open(f).resize((14,12)).convert('RGB').save(f)

@@ -107,8 +107,9 @@ def test_no_network_sample(no_network):
     p = subprocess.run([sys.executable, '-c', code], env={**os.environ, **no_network}, capture_output=True, text=True)
     assert p.returncode==0 and p.stdout.split()[-1]=='800' and 'refused in this test' in p.stdout, p.stderr
 
-def test_no_network_ladder(no_network, ch4, tmp_path):
-    p = ch4('ladder', '--steps', 'pixel,resnet', '--out', tmp_path/'out', env=no_network)
+@pytest.mark.parametrize('steps', ['pixel,own', pytest.param('resnet', marks=pytest.mark.full)])
+def test_no_network_ladder(steps, no_network, ch4, tmp_path):
+    p = ch4('ladder', '--steps', steps, '--out', tmp_path/'out', env=no_network)
     assert p.returncode==0 and 'ship with fastbook_ch4' in p.stdout, p.stderr
     assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors', 'ladder.csv', 'ladder.png', 'mistakes.png']
 

@@ -99,8 +99,9 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
-@pytest.mark.parametrize('module', ['all','lab','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer',
-        'birds','ideas','application','app','figures','questions'])
+WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer','birds','ideas','application']
+
+@pytest.mark.parametrize('module', ['all','lab','app','figures','questions', *[pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]])
 def test_import_is_quiet(module):
     p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
