@@ -108,7 +108,9 @@ def predict(args):
         except (OSError,ValueError) as e:
             print(f'ch4: {file}: {e}', file=sys.stderr, flush=True)
             status = 1
-        else: print(f'{file}: {a.label}  {a.prob:.1%}  {a.note}'.rstrip(), flush=True)
+        else:
+            prob = 'over 99.9%' if a.prob>.999 else f'{a.prob:.1%}'  # no model is certain
+            print(f'{file}: {a.label}  {prob}  {a.note}'.rstrip(), flush=True)
     return status
 
 def choose_versions(folder, names):
