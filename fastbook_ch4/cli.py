@@ -147,7 +147,7 @@ def open_app(args):
         from fastbook_ch4.application import load_digit_model,quick_model
         if args.model: return load_digit_model(args.model)
         print('No model given (--model), so one is trained from the digits that ship with the package …', flush=True)
-        return quick_model(store.install_shipped())
+        return quick_model()
     serve(make_model, args.host, args.port)
 
 def port(text):
