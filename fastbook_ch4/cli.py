@@ -1,7 +1,7 @@
 """The `ch4` command.
 
 Written by hand; heavy imports wait inside the commands that need them, so that `ch4 --help` answers at once."""
-import argparse,sys,time
+import argparse,os,sys,time
 from functools import partial
 from pathlib import Path
 
@@ -150,6 +150,16 @@ def open_app(args):
         return quick_model()
     serve(make_model, args.host, args.port)
 
+def see_doctor(args):
+    "Say what was looked at and what is wrong; status 1 if anything is"
+    from fastbook_ch4.doctor import examine
+    problems = 0
+    for finding in examine():
+        problems += not finding.ok
+        print(finding, flush=True)
+    print(f'{problems} problem{"s" if problems>1 else ""}' if problems else 'No problem was found.')
+    return int(problems>0)
+
 def port(text):
     "The number in `text`, if it is a port"
     if not text.isdecimal() or int(text)>=2**16: raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 65535')
@@ -162,7 +172,9 @@ def seed(text):
 
 def parser():
     "The command line of `ch4`"
-    p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier"')
+    p = argparse.ArgumentParser(prog='ch4', description='fastbook chapter 4, "Under the Hood: Training a Digit Classifier"',
+                                epilog='If something does not work: ch4 doctor')
+    p.add_argument('--debug', action='store_true', help='show the whole traceback of an error')
     sub = p.add_subparsers(required=True, metavar='COMMAND')
     ladder = sub.add_parser('ladder', help='train every step of the chapter and compare them',
         description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
@@ -203,19 +215,37 @@ def parser():
     app.add_argument('--port', type=port, default=7860, help='0 to 65535; 0 finds a free one (default: 7860)')
     app.add_argument('--host', default='127.0.0.1', help='address to listen on; any other than the default opens the page to the network')
     app.set_defaults(run=open_app)
+    doctor = sub.add_parser('doctor', help='check whether this machine has what the lessons need',
+        description='Look at Python, packages that must fit together, images, free disk, device and write access, and say in '
+                    'one line each what is wrong and what to type. The status is 1 if anything is.')
+    doctor.set_defaults(run=see_doctor)
     return p
+
+def complain(e):
+    "Tell the error `e` on one line; one that no command foresees by its name, too"
+    text = ' '.join((f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e)).split())
+    foreseen = isinstance(e, (OSError,TypeError,ValueError)) and text
+    hint = '' if foreseen else f'{type(e).__name__}: {text or "no reason given"}. ch4 --debug … shows where; ch4 doctor looks for the cause.'
+    print(f'ch4: {hint or text}', file=sys.stderr)
 
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
     for stream in (sys.stdout,sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # terminals that are not UTF-8
     args = parser().parse_args(argv)
-    try: return args.run(args)
-    except (OSError, TypeError, ValueError) as e:
-        print(f'ch4: {e}', file=sys.stderr)
-        return 1
+    try:
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads has seen enough, as in `ch4 data | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain again when it ends
+        return 141
     except KeyboardInterrupt:
         print('\nch4: interrupted; what was finished is kept', file=sys.stderr)
         return 130
+    except Exception as e:
+        if args.debug: raise
+        complain(e)
+        return 1
 
 if __name__=='__main__': sys.exit(main())

@@ -1,17 +1,20 @@
 """Which data sets are installed, and how they get there.
 
 Written by hand; heavy imports wait inside the functions that need them, so that `ch4 data` answers at once."""
-import configparser,hashlib,lzma,os,shutil,sys,tarfile,uuid,zlib
+import configparser,errno,hashlib,lzma,os,shutil,sys,tarfile,time,uuid,zlib
 from contextlib import contextmanager,suppress
 from dataclasses import dataclass,field
 from pathlib import Path,PurePosixPath
 
-__all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'keep', 'folder', 'is_installed', 'offline', 'install', 'install_archive',
-           'install_shipped', 'download']
+__all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'write_whole', 'keep', 'folder', 'is_installed', 'offline', 'install',
+           'install_archive', 'install_shipped', 'download']
 
 SHIPPED = Path(__file__).parent/'shipped'/'mnist_5k.tgz'
 MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under 4 kB, the largest set about 150 MB
 IMAGE_SUFFIXES = ('.png', '.jpg')
+TRIES,PAUSE = 3,1                  # how often a download is begun that breaks off, and the seconds between
+PATIENCE,MIN_RATE = 20,10_000      # after so many seconds a download must have brought so many bytes a second
+UNWRITABLE = errno.EACCES,errno.EPERM,errno.EROFS,errno.ENOSPC,errno.EDQUOT,errno.EFBIG,errno.ENOTDIR,errno.EEXIST
 # What reading a bad archive raises; the last three if one name stands for a file and a folder
 BROKEN = tarfile.TarError,EOFError,zlib.error,lzma.LZMAError,FileExistsError,IsADirectoryError,NotADirectoryError
 
@@ -68,16 +71,22 @@ def data_home():
     "The folder where fastai keeps its data sets"
     return _fastai_folder('data')
 
+def write_whole(file, data):
+    "Write the bytes `data` to `file`: all of them, in place of an older file, or none"
+    file = Path(file)
+    tmp = file.with_name(f'.{uuid.uuid4().hex}.tmp')  # no longer than a name may be, whatever the length of that of `file`
+    try:
+        tmp.write_bytes(data)
+        os.replace(tmp, file)
+    finally: tmp.unlink(missing_ok=True)
+
 def keep(file, data, forerunners):
     "Write the bytes `data` to `file` in place of its `forerunners` (a pattern), or nothing if that cannot be written"
-    tmp = file.with_name(f'.{uuid.uuid4().hex}.tmp')
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            tmp.write_bytes(data)
-            for old in file.parent.glob(forerunners): old.unlink(missing_ok=True)
-            os.replace(tmp, file)
-        finally: tmp.unlink(missing_ok=True)
+        write_whole(file, data)
+        for old in file.parent.glob(forerunners):
+            if old!=file: old.unlink(missing_ok=True)
 
 def folder(name):
     "Where data set `name` is, or will be, installed"
@@ -96,14 +105,23 @@ def is_installed(name):
 
 @contextmanager
 def _lock(ds):
-    "One process at a time installs `ds`; the data folder is made if need be"
-    from filelock import FileLock
+    "One process at a time installs `ds`; the data folder is made if need be, and must be writable"
+    from filelock import FileLock,Timeout
     home = data_home()
-    try: home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(home/f'.{ds.name}.lock', is_singleton=True)  # so that `download` can hold it while it calls `install`
+        try: lock.acquire(timeout=2)
+        except Timeout:
+            print(f'Another process is installing {ds.name}. Waiting for it …', flush=True)
+            lock.acquire()
+        try: yield home
+        finally: lock.release()
     except OSError as e:
-        raise OSError(f'Cannot make the data folder {home} ({e.strerror}). '
-                      'Set FASTAI_HOME to a folder you can write to.') from e
-    with FileLock(home/f'.{ds.name}.lock'): yield home
+        ours = e.filename is None or str(e.filename).startswith(str(home)) or home.is_relative_to(str(e.filename))
+        if e.errno not in UNWRITABLE or not ours: raise
+        raise OSError(f'Cannot write to the data folder {home} ({e.strerror}). '
+                      'Set FASTAI_HOME to a folder you can write to, or make room there.') from e
 
 def _members(tar, ds, archive):
     "The files of `tar` that belong to `ds`, each checked before a byte is written"
@@ -204,25 +222,59 @@ def install_shipped(name='fastbook_ch4_sample'):
     "Unpack the shipped data set `name`, once: the 3s and 7s, or all ten digits (`fastbook_ch4_digits`); returns its folder"
     return install(name, SHIPPED)
 
+class _BrokenOff(OSError): "A download began and did not end well; another try may"
+
+def _transfer(url, file, timeout, most):
+    "Write what `url` sends to `file`; `OSError` if it is silent, slow, incomplete or sends more than `most` bytes"
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+    from fastprogress.fastprogress import progress_bar
+    try: response = urlopen(url, timeout=timeout)
+    except HTTPError as e:
+        e.close()
+        if e.code>=500 or e.code==429: raise _BrokenOff(f'the server answers {e.code} {e.reason}') from None
+        raise OSError(f'the server answers {e.code} {" ".join(str(e.reason).split())}') from None
+    with response, open(file, 'wb') as f:
+        start,size,bar = time.monotonic(),int(response.headers.get('Content-Length') or 0),progress_bar([], leave=False)
+        bar.total = size or most
+        if bar.total>most: raise OSError(f'the server wants to send {size:,} bytes, but the file has at most {most:,}')
+        try:
+            bar.update(0)
+            for chunk in iter(lambda: response.read1(2**16), b''):
+                f.write(chunk)
+                bar.update(min(f.tell(), bar.total))
+                seconds = time.monotonic()-start
+                if f.tell()>most: raise OSError(f'the server sends more than the {most:,} bytes that the file has')
+                if seconds>PATIENCE and f.tell()<seconds*MIN_RATE:
+                    raise OSError(f'the server is too slow: {f.tell():,} bytes in {seconds:.0f} seconds')
+        except (HTTPException, ConnectionError, TimeoutError) as e: raise _BrokenOff(f'the transfer broke off ({e})') from None
+        if f.tell()<size: raise _BrokenOff(f'the transfer broke off after {f.tell():,} of {size:,} bytes')
+
 def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
-    "Download data set `name`, fastai's `URLs.<key>`, check it and install it; a connection silent for `timeout` seconds raises `OSError`"
+    """Download data set `name`, fastai's `URLs.<key>`, check it and install it; returns its folder
+
+    `OSError` if nothing can be downloaded. A connection may be silent for `timeout` seconds."""
     if offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
+    from http.client import HTTPException
     from fastbook_ch4.data import URLs  # imports fastai without its import-time warnings
     import fastai.data
-    from fastdownload.core import check,checks_module,download_url
-    from http.client import HTTPException
-    from urllib.request import urlopen
-    url,archive = getattr(URLs, key),_fastai_folder('archive')/f'{name}.tgz'
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    right = lambda: check(checks_module(fastai.data), url, archive)
-    try:
-        if not (archive.exists() and right()):
-            urlopen(url, timeout=timeout).close()  # fails here without a network, before a progress bar appears
-            download_url(url, archive, timeout=timeout)
-            if not right():
-                archive.unlink()
-                raise OSError('the downloaded file has the wrong size or checksum and was removed')
-        return install(name, archive)
-    except (HTTPException, ValueError, NameError) as e:  # fastcore 2.2 answers a transfer that breaks off with a NameError
-        raise OSError(f'the download failed ({e})') from e
-    finally: archive.with_name(archive.name+'.part').unlink(missing_ok=True)
+    from fastdownload.core import check,checks_module,read_checks
+    url,archive,checks = getattr(URLs, key),_fastai_folder('archive')/f'{name}.tgz',checks_module(fastai.data)
+    with _lock(DATASETS[name]):
+        if is_installed(name): return folder(name)  # by the process that held the lock
+        part = archive.with_name(f'{archive.name}.part')
+        try:
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            if not (archive.exists() and check(checks, url, archive)):
+                for left in reversed(range(TRIES)):
+                    try: _transfer(url, part, timeout, read_checks(checks).get(url, [MAX_TOTAL])[0])
+                    except _BrokenOff:
+                        if not left: raise
+                        time.sleep(PAUSE)
+                    else: break
+                if not check(checks, url, part): raise OSError('the downloaded file has the wrong size or checksum and was removed')
+                os.replace(part, archive)
+            return install(name, archive)
+        except (HTTPException, ValueError) as e: raise OSError(f'the download failed ({e})') from e
+        finally: part.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 "Data sets on disk: the one rule of `mnist_sample`, safe and complete installation, and what ships"
-import gzip,hashlib,io,os,subprocess,sys,tarfile,threading,time
-from http.server import BaseHTTPRequestHandler,HTTPServer
+import gzip,hashlib,io,os,subprocess,sys,tarfile,time
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -112,62 +111,6 @@ def test_no_network_ladder(steps, no_network, ch4, tmp_path):
     p = ch4('ladder', '--steps', steps, '--out', tmp_path/'out', env=no_network)
     assert p.returncode==0 and 'ship with fastbook_ch4' in p.stdout, p.stderr
     assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors', 'ladder.csv', 'ladder.png', 'mistakes.png']
-
-# Downloads, from a server on this machine
-
-@pytest.fixture
-def server(home, monkeypatch):
-    "Serves `server.body` in place of fastai's archive"
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header('Content-Length', str(srv.length or len(srv.body)))
-            self.end_headers()
-            self.wfile.write(srv.body)
-        def log_message(self, *args): pass
-    srv = HTTPServer(('127.0.0.1',0), Handler)
-    srv.length = None
-    threading.Thread(target=srv.serve_forever, daemon=True).start()
-    from fastai.data.external import URLs
-    monkeypatch.setattr(URLs, 'MNIST_SAMPLE', f'http://127.0.0.1:{srv.server_port}/mnist_sample.tgz')
-    monkeypatch.setenv('FASTBOOK_CH4_OFFLINE', '0')
-    yield srv
-    srv.shutdown()
-
-def expect(monkeypatch, body):
-    "Make `body` the archive that fastai's list of checksums knows"
-    import fastdownload.core
-    stats = len(body),hashlib.md5(body[:2**20]).hexdigest()
-    monkeypatch.setattr(fastdownload.core, 'read_checks', lambda module: {store_url(): stats})
-
-def store_url():
-    from fastai.data.external import URLs
-    return URLs.MNIST_SAMPLE
-
-def small_sample(monkeypatch, tmp_path):
-    monkeypatch.setitem(store.DATASETS, 'mnist_sample', store.DataSet('mnist_sample', 'one each', {f'{s}/{d}': 1 for s in ('train','valid') for d in '37'}))
-    return write_tar(tmp_path/'a.tgz', {f'mnist_sample/{s}/{d}/1.png': png() for s in ('train','valid') for d in '37'}).read_bytes()
-
-def test_download_installs(server, home, monkeypatch, tmp_path):
-    server.body = small_sample(monkeypatch, tmp_path)
-    expect(monkeypatch, server.body)
-    assert mnist_sample()==home/'data'/'mnist_sample' and store.is_installed('mnist_sample')
-    assert (home/'archive'/'mnist_sample.tgz').exists()
-
-def test_altered_download_is_removed(server, home, monkeypatch, tmp_path, capsys):
-    body = small_sample(monkeypatch, tmp_path)
-    expect(monkeypatch, body)
-    server.body = body[:-1]+b'x'
-    assert mnist_sample()==home/'data'/'fastbook_ch4_sample'
-    assert 'wrong size or checksum' in capsys.readouterr().out
-    assert list((home/'archive').iterdir())==[]
-
-def test_broken_off_download_leaves_nothing(server, home, monkeypatch, tmp_path, capsys):
-    server.body = small_sample(monkeypatch, tmp_path)
-    expect(monkeypatch, server.body)
-    server.length = len(server.body)+1000
-    assert mnist_sample()==home/'data'/'fastbook_ch4_sample'
-    assert list((home/'archive').iterdir())==[]
 
 # Archives that a user names
 

@@ -1,0 +1,133 @@
+"A download from a server that misbehaves: it ends in time, nothing wrong is kept, and the shipped digits stand in"
+import hashlib,threading,time
+from http.server import BaseHTTPRequestHandler,ThreadingHTTPServer
+
+import pytest
+from fastbook_ch4 import store
+from fastbook_ch4.data import URLs,mnist_sample
+from test_data import png,write_tar
+
+class Handler(BaseHTTPRequestHandler):
+    "Answers as `server.act` says, which gets this handler and the number of the request"
+    def do_GET(self):
+        self.server.requests += 1
+        try: self.server.act(self, self.server.requests)
+        except OSError: pass  # the other side hung up
+    def log_message(self, *args): pass
+    def answer(self, body=b'', status=200, length=None, **headers):
+        self.send_response(status)
+        headers = {k.replace('_', '-'): v for k,v in headers.items()}
+        if length is not False: headers['Content-Length'] = str(len(body) if length is None else length)
+        for k,v in headers.items(): self.send_header(k, v)
+        self.end_headers()
+        self.wfile.write(body)
+
+@pytest.fixture
+def good(monkeypatch, tmp_path):
+    "An archive of four images that counts as MNIST_SAMPLE, known to fastai's list of checksums"
+    parts = [f'{s}/{d}' for s in ('train','valid') for d in '37']
+    monkeypatch.setitem(store.DATASETS, 'mnist_sample', store.DataSet('mnist_sample', 'one each', dict.fromkeys(parts, 1)))
+    body = write_tar(tmp_path/'a.tgz', {f'mnist_sample/{part}/1.png': png() for part in parts}).read_bytes()
+    stats = len(body),hashlib.md5(body[:2**20]).hexdigest()
+    monkeypatch.setattr('fastdownload.core.read_checks', lambda module: {URLs.MNIST_SAMPLE: stats})
+    return body
+
+@pytest.fixture
+def server(home, monkeypatch):
+    "Stands where fastai's archive is; no test waits between two tries"
+    srv = ThreadingHTTPServer(('127.0.0.1',0), Handler)
+    srv.requests,srv.daemon_threads = 0,True
+    threading.Thread(target=srv.serve_forever, args=(.05,), daemon=True).start()
+    monkeypatch.setattr(URLs, 'MNIST_SAMPLE', f'http://127.0.0.1:{srv.server_port}/mnist_sample.tgz')
+    monkeypatch.setenv('FASTBOOK_CH4_OFFLINE', '0')
+    monkeypatch.setattr(store, 'PAUSE', 0)
+    yield srv
+    srv.shutdown()
+    srv.server_close()
+
+def kept(home): return [p.name for p in (home/'archive').iterdir()]
+
+def test_download_installs(server, home, good):
+    server.act = lambda h,n: h.answer(good)
+    assert mnist_sample()==home/'data'/'mnist_sample' and store.is_installed('mnist_sample')
+    assert kept(home)==['mnist_sample.tgz'] and (home/'archive'/'mnist_sample.tgz').read_bytes()==good
+    assert mnist_sample()==home/'data'/'mnist_sample' and server.requests==1
+
+def test_an_archive_that_is_there_is_not_fetched_again(server, home, good):
+    (home/'archive').mkdir(parents=True)
+    (home/'archive'/'mnist_sample.tgz').write_bytes(good)
+    assert store.download()==home/'data'/'mnist_sample' and server.requests==0
+
+ONCE = {
+    'broken off':  lambda h,good: h.answer(good[:100], length=len(good)),
+    'busy':        lambda h,good: h.answer(b'later', 503),
+    'too many':    lambda h,good: h.answer(b'later', 429),
+    'broken':      lambda h,good: h.answer(b'oops', 500),
+}
+
+@pytest.mark.parametrize('trouble', ONCE)
+def test_a_passing_trouble_is_tried_again(server, home, good, trouble):
+    server.act = lambda h,n: ONCE[trouble](h, good) if n<3 else h.answer(good)
+    assert mnist_sample()==home/'data'/'mnist_sample' and server.requests==3 and kept(home)==['mnist_sample.tgz']
+
+def dribble(h, good):
+    h.answer(good[:1], length=len(good))
+    for byte in good[1:]:
+        time.sleep(.02)
+        h.wfile.write(bytes([byte]))
+
+def endless(h, good):
+    h.answer(good, length=False)
+    for _ in range(2000): h.wfile.write(bytes(10_000))
+
+def pieces(h, good):
+    h.send_response(200)
+    h.send_header('Transfer-Encoding', 'chunked')
+    h.end_headers()
+    h.wfile.write(b'5\r\nhello\r\nnonsense')
+
+FOR_GOOD = {
+    # name: (what the server does, how often it is asked, what is said)
+    'missing':             (lambda h,good: h.answer(b'no', 404), 1, 'answers 404'),
+    'forbidden':           (lambda h,good: h.answer(b'no', 403), 1, 'answers 403'),
+    'broken for good':     (lambda h,good: h.answer(b'no', 500), 3, 'answers 500'),
+    'broken off for good': (lambda h,good: h.answer(good[:100], length=len(good)), 3, 'broke off after 100 of'),
+    'cut in its pieces':   (pieces, 3, 'broke off'),
+    'altered':             (lambda h,good: h.answer(good[:-1]+b'x' if good[-1:]!=b'x' else good[:-1]+b'y'), 1, 'checksum'),
+    'shorter, as it says': (lambda h,good: h.answer(good[:100]), 1, 'wrong size'),
+    'a page to log in':    (lambda h,good: h.answer(b'<html>Welcome to this hotel'), 1, 'wrong size'),
+    'longer than it is':   (lambda h,good: h.answer(good, length=10**12), 1, 'wants to send 1,000,000,000,000 bytes'),
+    'endless':             (endless, 1, 'sends more than'),
+    'dribbling':           (dribble, 1, 'too slow'),
+    'silent':              (lambda h,good: time.sleep(2), 1, 'timed out'),
+    'silent halfway':      (lambda h,good: (h.answer(good[:100], length=len(good)), h.wfile.flush(), time.sleep(1)), 3, 'timed out'),
+    'hangs up':            (lambda h,good: h.connection.close(), 1, ''),
+    'speaks no HTTP':      (lambda h,good: h.wfile.write(b'220 welcome to FTP\r\n'), 1, ''),
+    'a loop':              (lambda h,good: h.answer(b'', 302, Location='/mnist_sample.tgz'), None, 'redirect'),
+    'leads to a file':     (lambda h,good: h.answer(b'', 302, Location='file:///etc/hostname'), 1, ''),
+}
+
+@pytest.mark.parametrize('kind', FOR_GOOD)
+def test_the_shipped_digits_stand_in(server, home, good, kind, monkeypatch, capsys):
+    act,times,words = FOR_GOOD[kind]
+    server.act = lambda h,n: act(h, good[:700] if kind=='dribbling' else good)
+    monkeypatch.setattr(store, 'PATIENCE', .4)
+    monkeypatch.setattr(store.download, '__defaults__', (.3, *store.download.__defaults__[1:]))
+    start = time.monotonic()
+    assert mnist_sample()==home/'data'/'fastbook_ch4_sample'
+    said = [line for line in capsys.readouterr().out.splitlines() if 'Using the' in line]
+    assert len(said)==1 and 'ship with fastbook_ch4' in said[0] and words in said[0], said
+    assert times in (None, server.requests) and server.requests<15
+    assert kept(home)==[] and time.monotonic()-start<15, 'nothing of it is kept, and it ends'
+
+def test_two_at_once_download_once(server, home, good):
+    def slowly(h, n):
+        h.answer(good[:100], length=len(good))
+        time.sleep(.3)
+        h.wfile.write(good[100:])
+    server.act = slowly
+    got = []
+    both = [threading.Thread(target=lambda: got.append(store.download())) for _ in range(2)]
+    for t in both: t.start()
+    for t in both: t.join()
+    assert got==[home/'data'/'mnist_sample']*2 and server.requests==1 and kept(home)==['mnist_sample.tgz']
