@@ -2,7 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help ladder test test-full lab docs docs-quarto docs-serve readme address outputs bench clean
+.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve readme address outputs bench clean
 
 # An environment is up to date for this folder when its stamp holds this key.
 KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)
@@ -21,6 +21,9 @@ endef
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## install what tests, notebooks and the site need
+	$(call install,dev,.[dev])
 
 ladder: ## train every step of the chapter and compare them (installs first)
 	$(call install,run,.)

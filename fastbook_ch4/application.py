@@ -8,7 +8,7 @@ __all__ = ['ARCHITECTURES', 'MAX_PIXELS', 'FORMAT', 'MAX_BYTES', 'grey_resnet', 
            'read_model_file', 'load_digit_model', 'Answer', 'predict_digit', 'quick_model']
 
 # %% ../nbs/16_application.ipynb #daa5f02c
-import io,json,os,tarfile,uuid
+import io,json,tarfile
 from importlib.metadata import version
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,16 +199,12 @@ def save_digit_model(
     file,        # Where to; an older file is replaced at once or not at all
 ):
     "Write `digit_model` to `file` as safetensors with a description inside"
-    m,file = digit_model.check(),Path(file)
+    m = digit_model.check()
     about = {'architecture': m.architecture, 'labels': m.labels, 'accuracy': m.accuracy, 'centred': m.centred,
              'normalisation': 'grey values divided by 255', 'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
     for pile in ('seen','others'): tensors[pile] = (getattr(m.familiar, pile)*255).round().byte()
-    tmp = file.with_name(f'.{uuid.uuid4().hex}.tmp')
-    try:
-        tmp.write_bytes(save(tensors, {FORMAT: json.dumps(about)}))
-        os.replace(tmp, file)
-    finally: tmp.unlink(missing_ok=True)
+    store.write_whole(file, save(tensors, {FORMAT: json.dumps(about)}))
 
 # %% ../nbs/16_application.ipynb #0615c556
 def read_model_file(

@@ -67,13 +67,15 @@ def quadratic(
 def line_up(
     preds,   # Predictions, one per target
     targets, # Targets; a last axis of size 1 may be missing on either side
-) -> tuple: # `preds, targets` of one shape, as plain tensors; `ValueError` if they do not pair up one to one or are empty
+) -> tuple: # `preds, targets` of one shape, as plain tensors; `ValueError` if they do not pair up one to one are empty, or on two devices
     "Give `preds` and `targets` the same shape, or refuse"
     shapes = f'{tuple(preds.shape)} predictions do not pair up with {tuple(targets.shape)} targets'
     preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]  # fastai's tensor types refuse to mix
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
     elif targets.ndim==preds.ndim+1 and targets.shape[-1]==1: preds = preds[...,None]
     if preds.shape!=targets.shape: raise ValueError(f'{shapes}. Pass one prediction per target.')
+    if preds.device!=targets.device:
+        raise ValueError(f'Predictions are on {preds.device}, targets on {targets.device}. Move one with .to(device).')
     if preds.numel()==0:
         raise ValueError(f'The batch is empty: predictions and targets have shape {tuple(preds.shape)}. '
                          'Pass at least one.')

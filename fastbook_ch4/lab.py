@@ -1,10 +1,12 @@
 """The lessons in a folder of the reader's own, and JupyterLab on them.
 
 Written by hand; only the standard library is imported, so that `ch4 lab` answers at once."""
-import importlib.util,json,os,subprocess,sys,uuid
+import importlib.util,json,os,subprocess,sys
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+
+from fastbook_ch4 import store
 
 __all__ = ['RECORD', 'lesson_folder', 'note_lessons', 'copy_lessons', 'replace_lessons', 'open_jupyterlab']
 
@@ -27,12 +29,7 @@ def _using(path):
 
 def _write(file, data):
     "Write the bytes `data` to `file`, all of them or none"
-    tmp = file.with_name(f'.{file.name}-{uuid.uuid4().hex[:8]}.tmp')
-    with _using(file):
-        try:
-            tmp.write_bytes(data)
-            os.replace(tmp, file)
-        finally: tmp.unlink(missing_ok=True)
+    with _using(file): store.write_whole(file, data)
 
 def _digest(file):
     "sha256 of the cells of the notebook `file`; `None` if there is no such file"

@@ -8,7 +8,7 @@ __all__ = ['STEPS', 'PUBLISHED', 'Digits', 'Report', 'tracker', 'MeanImages', 'p
            'write_csv', 'format_ladder', 'plot_ladder', 'save_pictures', 'run_ladder', 'folder_notes']
 
 # %% ../nbs/10_ladder.ipynb #7af55244
-import csv,os,time
+import csv,io,time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -229,14 +229,12 @@ def write_csv(
     file,  # Where to; an older file is replaced at once or not at all
 ):
     "Write `rungs` as CSV with the columns step, parameters, seconds, correct, total, accuracy, published"
-    file = Path(file)
-    tmp = file.with_name(file.name+'.tmp')
-    with open(tmp, 'w', newline='') as f:
-        out = csv.writer(f, lineterminator='\n')
-        out.writerow('step parameters seconds correct total accuracy published'.split())
-        for r in rungs:
-            out.writerow([r.step, r.parameters, f'{r.seconds:.2f}', r.correct, r.total, f'{r.accuracy:.6f}', r.published])
-    os.replace(tmp, file)
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator='\n')
+    out.writerow('step parameters seconds correct total accuracy published'.split())
+    for r in rungs:
+        out.writerow([r.step, r.parameters, f'{r.seconds:.2f}', r.correct, r.total, f'{r.accuracy:.6f}', r.published])
+    store.write_whole(file, text.getvalue().encode())
 
 # %% ../nbs/10_ladder.ipynb #4fc98ae7
 def format_ladder(
@@ -286,8 +284,10 @@ def save_pictures(
     (x,y),vocab = digits.valid,digits.labels[::-1]
     mistakes = show_mistakes(x, best.probs, y, vocab, title=f'{best.step}: ')
     for fig,name in ((plot_ladder(rungs), 'ladder.png'), (mistakes, 'mistakes.png')):
-        fig.savefig(out/name, dpi=150)
+        picture = io.BytesIO()
+        fig.savefig(picture, format='png', dpi=150)
         plt.close(fig)
+        store.write_whole(Path(out)/name, picture.getvalue())
 
 # %% ../nbs/10_ladder.ipynb #a0a04d73
 def run_ladder(

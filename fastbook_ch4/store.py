@@ -252,9 +252,7 @@ def _transfer(url, file, timeout, most):
         if f.tell()<size: raise _BrokenOff(f'the transfer broke off after {f.tell():,} of {size:,} bytes')
 
 def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
-    """Download data set `name`, fastai's `URLs.<key>`, check it and install it; returns its folder
-
-    `OSError` if nothing can be downloaded. A connection may be silent for `timeout` seconds."""
+    "Download data set `name`, fastai's `URLs.<key>`, check and install it; `OSError` if that fails or the server is silent for `timeout` seconds"
     if offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
     from http.client import HTTPException
     from fastbook_ch4.data import URLs  # imports fastai without its import-time warnings

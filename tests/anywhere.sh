@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The README's test command where people really are: a new clone in a folder with spaces and Korean letters, an
+# environment made there, an empty home, a user without rights, hashes in an order of their own, and no network but the
+# machine itself.
+#
+#   tests/anywhere.sh            with the newest versions that settings.ini allows
+#   tests/anywhere.sh --lowest   with the lowest; run this before a release
+#
+# Needs Linux and root (to become another user and to cut the network), git, make, iproute2, util-linux and a Python that
+# every user can run (PYTHON=...). The clone is left behind only if something failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ "$(id -u)" = 0 ] || { echo 'Run this as root: it becomes another user, and cuts the network for the tests.' >&2; exit 2; }
+
+nobody=65534
+base=$(mktemp -d); chmod 755 "$base"
+place="$base/숫자 배우기/fastbook ch4" home="$base/빈 집"
+mkdir -p "$(dirname "$place")" "$home"
+git clone --quiet . "$place"
+chown -R $nobody:$nobody "$base"
+
+as_user() { setpriv --reuid=$nobody --regid=$nobody --clear-groups env HOME="$home" USER=nobody "$@"; }
+python=
+for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
+  if as_user "$candidate" -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null; then python=$candidate; break; fi
+done
+[ -n "$python" ] || { echo 'No Python of at least 3.11 with venv can be run by every user. Name one with PYTHON=...' >&2; exit 2; }
+
+cd "$place"
+if [ "${1:-}" = --lowest ]; then
+  as_user "$python" -m venv "$base/uv" && as_user "$base/uv/bin/python" -m pip install --quiet uv
+  as_user "$base/uv/bin/uv" pip compile --quiet --resolution lowest-direct --extra dev setup.py -o "$base/lowest.txt"
+  export PIP_CONSTRAINT="$base/lowest.txt"
+fi
+as_user make install PYTHON="$python" > "$base/install.log" 2>&1 || { tail -n 30 "$base/install.log"; exit 1; }
+
+export PYTHONHASHSEED=$((RANDOM + 1))
+echo "As user $nobody in $place, without a network, PYTHONHASHSEED=$PYTHONHASHSEED"
+unshare --net bash -c 'ip link set lo up && exec "$@"' - \
+  setpriv --reuid=$nobody --regid=$nobody --clear-groups env HOME="$home" USER=nobody -u FASTAI_HOME make test PYTHON="$python"
+left=$(find "$home" -mindepth 1 -maxdepth 1 -printf '%f ')
+echo "In the home that was empty there is now: ${left:-nothing}"
+rm -rf "$base"
