@@ -8,8 +8,6 @@ from pathlib import Path
 
 from fastbook_ch4 import store
 
-__all__ = ['Finding', 'examine']
-
 PACKAGE = 'fastbook_ch4'
 MIN_FREE = 200_000_000  # bytes; the full sample takes a third of that while it is installed
 # What an import says of two packages that were built for different versions, and what to type

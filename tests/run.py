@@ -59,8 +59,7 @@ def main(option=None):
             run(BIN/'nbdev-clean')
             run(sys.executable, 'tools/small_pictures.py', *sorted((ROOT/'nbs').glob('*.ipynb')))
         else:
-            if option: p,f,skipped = run_tests('full')  # long trainings, one at a time with all threads
-            else: p,f,skipped = run_tests('not full', '-n', '2', '--dist', 'worksteal', **ONE_THREAD, **env)
+            p,f,skipped = run_tests('full' if option else 'not full', '-n', '2', '--dist', 'worksteal', **ONE_THREAD, **env)
             passed,failed = passed+p,failed+f
     print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
     return int(failed>0)
