@@ -1,5 +1,5 @@
 "The `ch4` command, run as a person runs it"
-import csv,subprocess,sys
+import csv,os,shlex,signal,subprocess,sys,time
 
 import pytest
 from PIL import Image
@@ -126,3 +126,73 @@ def test_ladder_on_a_bad_folder(ch4, make_folder, tmp_path):
     (path/'train'/'cat'/'letter.png').write_text('dear cat')
     p = ch4('ladder', '--data', path, '--out', tmp_path/'out')
     assert p.returncode==1 and 'letter.png is not a readable image' in p.stderr and not (tmp_path/'out').exists()
+
+# Whatever happens, a short message and a status that a shell understands
+
+def test_debug_shows_where(ch4, tmp_path):
+    p = ch4('--debug', 'data', '--archive', tmp_path/'nowhere.tgz')
+    assert p.returncode==1 and 'Traceback' in p.stderr and p.stderr.rstrip().endswith(f'FileNotFoundError: There is no file {tmp_path/"nowhere.tgz"}.')
+
+def test_an_error_that_no_command_foresees(monkeypatch, capsys):
+    def run(args): raise KeyError('deep inside')
+    monkeypatch.setattr(cli, 'show_data', run)
+    assert cli.main(['data'])==1
+    said = capsys.readouterr().err
+    assert said.count('\n')==1 and "KeyError: 'deep inside'" in said and 'ch4 --debug' in said and 'ch4 doctor' in said
+    with pytest.raises(KeyError): cli.main(['--debug','data'])
+
+@pytest.mark.skipif(os.name=='nt', reason='needs a shell')
+def test_a_reader_who_has_seen_enough(home):
+    "`ch4 data | head -1` is no error"
+    pipe = f'{shlex.quote(sys.executable)} -m fastbook_ch4.cli data | head -n 1; echo ${{PIPESTATUS[0]}}'
+    p = subprocess.run(['bash', '-c', pipe], cwd=ROOT, capture_output=True, text=True)
+    assert p.stderr=='' and p.stdout.splitlines()[0].startswith('Data folder') and p.stdout.splitlines()[1] in ('0','141')
+
+@pytest.fixture
+def interrupt(home):
+    "Function that runs `ch4`, sends Ctrl-C once it says `until`, and returns status and what it said"
+    if os.name=='nt': pytest.skip('Ctrl-C cannot be sent to a process there')
+    def run(*args, until, cwd):
+        env = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'utf8'}
+        p = subprocess.Popen([sys.executable, '-m', 'fastbook_ch4.cli', *map(str, args)], cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        for line in p.stdout:
+            if until in line: break
+        time.sleep(.3)
+        p.send_signal(signal.SIGINT)
+        out,err = p.communicate(timeout=60)
+        return p.returncode,err
+    return run
+
+def test_ctrl_c_keeps_what_is_finished(interrupt, tmp_path):
+    status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,two', '--out', 'out', until='own loop', cwd=tmp_path)
+    assert status==130 and err=='\nch4: interrupted; what was finished is kept\n'
+    assert [r['step'] for r in read(tmp_path/'out'/'ladder.csv')]==['pixel similarity','own loop']
+    assert [f.name for f in (tmp_path/'out').iterdir()]==['ladder.csv'] and [f.name for f in tmp_path.iterdir() if f.name!='home']==['out']
+
+def test_ctrl_c_before_anything_is_finished(interrupt, tmp_path):
+    status,err = interrupt('ladder', '--data', 'shipped', '--out', 'out', until='Loading', cwd=tmp_path)
+    assert status==130 and 'Traceback' not in err and not (tmp_path/'out').exists()
+
+# A disk that is full, and a folder one may not write to
+
+LADDER = 'ladder','--data','shipped','--steps','pixel','--out','out'
+
+@pytest.mark.skipif(os.name=='nt', reason='needs the limits of a shell')
+@pytest.mark.parametrize('args, installed, limit, words', [(LADDER, False, 0, 'Cannot write to the data folder'), (LADDER, True, 40, 'File too large'),
+    (('lab','--no-open'), False, 10, 'File too large')], ids=['data','ladder','lab'])
+def test_a_full_disk(home, tmp_path, args, installed, limit, words):
+    "No file may grow beyond `limit` kB: the error is told in a line, and nothing half-written is left"
+    if installed: store.install_shipped()
+    call = f'ulimit -f {limit}; exec {shlex.join([sys.executable, "-m", "fastbook_ch4.cli", *args])}'
+    p = subprocess.run(['bash', '-c', call], cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True)
+    assert p.returncode==1 and p.stderr.startswith('ch4: ') and p.stderr.count('\n')==1 and words in p.stderr, p.stdout+p.stderr
+    assert not list(tmp_path.rglob('*.tmp')) and (installed or not store.is_installed('fastbook_ch4_sample'))
+
+@pytest.mark.skipif(os.name=='nt' or os.geteuid()==0, reason='nothing is closed to the superuser')
+def test_folders_that_may_not_be_written_to(ch4, home, tmp_path):
+    (tmp_path/'closed').mkdir(mode=0o500)
+    p = ch4('ladder', '--data', 'shipped', '--out', tmp_path/'closed'/'out')
+    assert p.returncode==1 and p.stderr.endswith(f'ch4: {tmp_path/"closed"/"out"}: Permission denied\n'), p.stderr
+    p = ch4('ladder', '--data', 'shipped', env={'FASTAI_HOME': str(tmp_path/'closed'/'home')})
+    assert p.returncode==1 and 'Cannot write to the data folder' in p.stderr and 'Set FASTAI_HOME' in p.stderr

@@ -1,0 +1,91 @@
+"`ch4 doctor`: what is wrong is said on one line each, with what to type; the status is 1 then"
+import importlib.metadata,os,re,shutil
+from types import SimpleNamespace
+
+import pytest
+from fastbook_ch4 import cli,doctor,store
+
+
+@pytest.fixture
+def pretend(tmp_path, monkeypatch):
+    "Function that makes a package look installed in another version, before the real one: `pretend('torch', '9.9')`"
+    def install(name, version, *needs, python='>=3.11'):
+        place = tmp_path/'packages'/f'{name.replace("-", "_")}-{version}.dist-info'
+        place.mkdir(parents=True)
+        lines = ['Metadata-Version: 2.1', f'Name: {name}', f'Version: {version}', f'Requires-Python: {python}', *[f'Requires-Dist: {o}' for o in needs]]
+        (place/'METADATA').write_text('\n'.join(lines)+'\n')
+        monkeypatch.syspath_prepend(tmp_path/'packages')
+    return install
+
+def problems(findings): return [str(o) for o in findings if not o.ok]
+
+def test_a_healthy_machine(ch4, home):
+    p = ch4('doctor')
+    lines = p.stdout.splitlines()
+    assert p.returncode==0 and p.stderr=='' and lines[-1]=='No problem was found.', p.stdout+p.stderr
+    assert all(line.startswith('ok ') for line in lines[:-1])
+    for word in ('Python 3.', 'packages are installed and go together', 'device: ', 'digits that ship', 'GB free', str(home)): assert word in p.stdout
+    assert not home.exists()  # looking changes nothing
+
+@pytest.mark.parametrize('name, version, line', [
+    ('torch', '1.0', r'torchvision .* needs torch[=>]=[\d.]+, but 1\.0 is installed\. Type: pip install "torch[=>]=[\d.]+"'),
+    ('plum-dispatch', '2.10.0', r'fastbook_ch4 .* needs plum-dispatch<2\.10.*, but 2\.10\.0 is installed\. Type: pip install "plum-dispatch<2\.10'),
+    ('fastcore', '1.9.4', r'fastai .* needs fastcore.*, but 1\.9\.4 is installed\. Type: pip install "fastcore')])
+def test_packages_that_clash_are_named(pretend, name, version, line):
+    pretend(name, version)
+    assert any(re.search(line, o) for o in problems(doctor.packages())), problems(doctor.packages())
+
+def test_a_local_build_of_the_right_version_is_right(pretend):
+    pretend('torch', importlib.metadata.version('torch').split('+')[0]+'+cpu')
+    assert not [o for o in problems(doctor.packages()) if 'torchvision' in o]
+
+def test_a_missing_package_is_named(pretend):
+    pretend('fastbook_ch4', '0.2', 'no-such-package>=3', 'safetensors; extra == "dev"')
+    assert problems(doctor.packages())==['problem  fastbook_ch4 needs no-such-package>=3, which is not installed. Type: pip install "no-such-package>=3"']
+
+def test_an_old_python_is_named(pretend):
+    pretend('fastbook_ch4', '0.2', python='>=3.99')
+    assert 'is too old, >=3.99 is needed' in problems(doctor.python())[0]
+
+def test_without_an_installation(monkeypatch):
+    monkeypatch.setattr(doctor, 'PACKAGE', 'fastbook_of_nobody')
+    monkeypatch.setattr(doctor, 'imports', lambda: [])
+    assert problems(doctor.examine())==['problem  fastbook_of_nobody is used from a folder, without being installed. Type: pip install -e .']
+
+@pytest.mark.parametrize('body, words, cure', [
+    ("raise RuntimeError('operator torchvision::nms does not exist')", 'torchvision::nms', 'pip install --force-reinstall torch torchvision'),
+    ('import os; os._exit(3)', 'status 3', 'pip install --force-reinstall fastbook_ch4')])
+def test_a_package_that_cannot_be_imported(tmp_path, monkeypatch, body, words, cure):
+    (tmp_path/'torchvision').mkdir()
+    (tmp_path/'torchvision'/'__init__.py').write_text(body)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    line, = problems(doctor.imports())
+    assert words in line and line.endswith(f'Type: {cure}')
+
+def test_data(home, monkeypatch):
+    assert problems(doctor.data())==[]
+    (store.folder('mnist_sample')/'train'/'3').mkdir(parents=True)
+    line, = problems(doctor.data())
+    assert 'mnist_sample is incomplete' in line and 'mv "' in line
+    (home/'config.ini').write_text('data = nowhere')
+    line, = problems(doctor.data())
+    assert 'config.ini is damaged' in line
+
+def test_disk(home, tmp_path, monkeypatch):
+    assert problems(doctor.disk())==[]
+    monkeypatch.setattr(shutil, 'disk_usage', lambda place: SimpleNamespace(free=5_000_000))
+    assert ['only 0.0 GB free' in o for o in problems(doctor.disk())]==[True,True]
+
+@pytest.mark.skipif(os.name=='nt' or os.geteuid()==0, reason='nothing is closed to the superuser')
+def test_a_folder_that_cannot_be_written_to(home, monkeypatch):
+    home.mkdir()
+    home.chmod(0o500)
+    line, = problems(doctor.disk())
+    assert 'the data folder' in line and 'cannot be written to (Permission denied)' in line and 'FASTAI_HOME' in line
+
+def test_the_command_ends_with_1_if_there_is_a_problem(pretend, home, capsys, monkeypatch):
+    pretend('fastbook_ch4', '0.2', 'no-such-package>=3')
+    monkeypatch.setattr(doctor, 'imports', lambda: [doctor.Finding(False, 'nothing works', 'make it so')])
+    assert cli.main(['doctor'])==1
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1]=='2 problems' and sum(line.startswith('problem  ') for line in said)==2
