@@ -2,6 +2,7 @@
 
 Written by hand; torch and Gradio are imported late, so that a missing Gradio or a port in use is told at once."""
 import base64,binascii,html,importlib.util,io,os,socket
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,15 +49,17 @@ def answer_html(answer, centred=True):
             f'<figure><img src="{_png_address(answer.picture)}" width="140" alt="The picture as the network saw it, in large pixels">'
             f'<figcaption>What the network saw: {w} × {h} pixels{", centred" if centred else ""}</figcaption></figure>')
 
+def read_picture(digit_model, value):
+    "What the page says about `value`, which it sent: what `digit_model` reads, or in words why it cannot"
+    from .application import predict_digit
+    try:
+        data = picture_bytes(value)
+        return EMPTY if data is None else answer_html(predict_digit(digit_model, data), digit_model.centred)
+    except (OSError, ValueError) as e: return f'<p class="note">{html.escape(str(e))}</p>'
+
 def digit_page(digit_model):
     "The Gradio page on which `digit_model` reads what is drawn or uploaded"
     import gradio as gr
-    from .application import predict_digit
-    def read(value):
-        try:
-            data = picture_bytes(value)
-            return EMPTY if data is None else answer_html(predict_digit(digit_model, data), digit_model.centred)
-        except (OSError, ValueError) as e: return f'<p class="note">{html.escape(str(e))}</p>'
     *others,last = sorted(digit_model.labels)
     digits = f'Draw a {", ".join(others)} or {last}, or upload a picture of one.'
     model = f'The model ({digit_model.architecture})'
@@ -69,7 +72,7 @@ def digit_page(digit_model):
             with gr.Column(min_width=300):
                 answer = gr.HTML(EMPTY, html_template='<div role="status">${value}</div>', elem_id='answer')
         # always_last: of the strokes that came in while the model was busy, only the newest state of the board counts
-        reading = pad.input(read, pad, answer, api_name=False, show_progress='hidden', trigger_mode='always_last')
+        reading = pad.input(partial(read_picture, digit_model), pad, answer, api_name=False, show_progress='hidden', trigger_mode='always_last')
         reading.failure(None, None, answer, js=f'() => {FAILED!r}', show_progress='hidden')  # or an old answer would stand beside a new drawing
     page.state_session_capacity = 32  # Gradio keeps the last picture of so many visitors in memory; by itself, of 10,000
     return page.queue(max_size=16, default_concurrency_limit=1)

@@ -49,6 +49,7 @@ def open_picture(
     elif not isinstance(image, (str,Path,Image.Image)):
         raise TypeError(f'Pass an image file, its bytes or a PIL image, not {type(image).__name__}.')
     try:
+        if isinstance(image, (str,Path)) and Path(image).exists() and not Path(image).is_file(): raise OSError('it is not a file')
         img = image if isinstance(image, Image.Image) else Image.open(image)
         if img.width*img.height>MAX_PIXELS: raise ValueError(f'{img.width}x{img.height} pixels; at most 50 million')
         return ImageOps.exif_transpose(img)

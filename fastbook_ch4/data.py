@@ -49,13 +49,15 @@ def mnist_sample() -> Path: # Folder with `train/3`, `train/7`, `valid/3` and `v
 # %% ../nbs/01_data.ipynb #39ebebde
 def image_files(
     folder # Folder that holds image files
-) -> list: # Paths sorted by name; `ValueError` if there is none
+) -> list: # Paths sorted by name; `ValueError` if there is none, or one is no file
     "The visible image files directly inside `folder`"
     suffixes = {'.png', '.jpg', '.jpeg', '.bmp', '.gif', '.tif', '.tiff', '.webp'}
     files = sorted(f for f in Path(folder).iterdir() if f.suffix.lower() in suffixes and f.name[0]!='.')
     if not files:
         raise ValueError(f'{folder} holds no images ({", ".join(sorted(suffixes))}). '
                          'Put some there or remove the folder.')
+    for f in files:  # reading a pipe, say, would wait for ever
+        if not f.is_file(): raise ValueError(f'{f} is not a readable image (it is not a file). Replace or remove it.')
     return files
 
 # %% ../nbs/01_data.ipynb #c22eb8e8

@@ -1,0 +1,166 @@
+"One catalogue of picture files, good and bad, for all that reads pictures: a data folder, `ch4 predict` and `ch4 app`"
+import base64,io,os,threading
+
+import numpy as np, pytest
+from PIL import Image
+from fastbook_ch4 import cli
+from fastbook_ch4.application import ladder_model,save_digit_model
+from fastbook_ch4.app import read_picture
+from fastbook_ch4.data import digit_tensors,load_digits
+from fastbook_ch4.ladder import Digits,run_step
+
+
+def large(digit):
+    "A digit of the data, dark on light, as a grey picture of 280x280 pixels"
+    return Image.fromarray(255-(digit*255).byte().numpy()).resize((280,280), Image.BICUBIC)
+
+def encode(img, kind='PNG', **options):
+    out = io.BytesIO()
+    img.save(out, kind, **options)
+    return out.getvalue()
+
+def turned(img):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    return encode(img.rotate(90, expand=True), 'JPEG', exif=exif, quality=95)
+
+def see_through(img): return Image.merge('LA', (Image.new('L', img.size, 0), Image.eval(img, lambda v: 255-v)))
+
+def scaled(img, dtype, by): return Image.fromarray((np.asarray(img, float)*by).astype(dtype))
+
+def bomb():
+    "A file of a few kB that would be 400 megapixels"
+    return encode(Image.new('1', (20_000,20_000)))
+
+# name: (what makes the file of a 280x280 grey digit, what a data folder says, what a prediction says); `None`: it is read
+READ,NOT,OPAQUE,BITS = None,'not a readable image','transparent parts','more than 8 bits'
+PICTURES = {
+    'grey.png':             (encode, READ, READ),
+    'colour.png':           (lambda i: encode(i.convert('RGB')), READ, READ),
+    'UPPER.PNG':            (encode, READ, READ),
+    'photo.jpg':            (lambda i: encode(i, 'JPEG'), READ, READ),
+    'progressive.jpeg':     (lambda i: encode(i.convert('RGB'), 'JPEG', progressive=True), READ, READ),
+    'print.jpg':            (lambda i: encode(i.convert('CMYK'), 'JPEG'), READ, READ),
+    'turned.jpg':           (turned, READ, READ),
+    'really a jpeg.png':    (lambda i: encode(i, 'JPEG'), READ, READ),
+    'opaque.png':           (lambda i: encode(i.convert('RGBA')), READ, READ),
+    'palette.gif':          (lambda i: encode(i.convert('P'), 'GIF'), READ, READ),
+    'film.gif':             (lambda i: encode(i.convert('P'), 'GIF', save_all=True, append_images=[i.convert('P')]*3), READ, READ),
+    'one bit.png':          (lambda i: encode(i.convert('1')), READ, READ),
+    'old.bmp':              (lambda i: encode(i, 'BMP'), READ, READ),
+    'scan.tiff':            (lambda i: encode(i, 'TIFF'), READ, READ),
+    'new.webp':             (lambda i: encode(i.convert('RGB'), 'WEBP', lossless=True), READ, READ),
+    '숫자 셋.png':           (encode, READ, READ),
+    'n'*250+'.png':         (encode, READ, READ),
+    ' spaces and $5 %s.png': (encode, READ, READ),
+    '-x.png':               (encode, READ, READ),
+    'two\nlines.png':       (encode, READ, READ),
+    'transparent.png':      (lambda i: encode(see_through(i)), OPAQUE, READ),
+    'clear palette.gif':    (lambda i: encode(see_through(i).convert('RGBA'), 'GIF'), OPAQUE, None),
+    '16 bits.png':          (lambda i: encode(scaled(i, np.uint16, 200)), BITS, READ),
+    '32 bits.tiff':         (lambda i: encode(scaled(i, np.int32, 1000), 'TIFF'), BITS, READ),
+    'floats.tiff':          (lambda i: encode(scaled(i, np.float32, .01), 'TIFF'), BITS, READ),
+    'one pixel.png':        (lambda i: encode(i.resize((1,1))), '1x1 pixels', 'no ink'),
+    'a line.png':           (lambda i: encode(i.resize((280,2))), '280x2 pixels', READ),
+    'blank.png':            (lambda i: encode(Image.new('L', (280,280), 255)), READ, 'no ink'),
+    'bomb.png':             (lambda i: bomb(), NOT, ('cannot be read','20000x20000')),
+    'letter.png':           (lambda i: b'dear model', NOT, 'not an image'),
+    'page.png':             (lambda i: b'<!doctype html><title>404</title>', NOT, 'not an image'),
+    'drawing.png':          (lambda i: b'<svg xmlns="http://www.w3.org/2000/svg"/>', NOT, 'not an image'),
+    'empty.png':            (lambda i: b'', NOT, ('not an image','empty')),
+    'cut.png':              (lambda i: encode(i)[:200], NOT, 'cannot be read'),
+    'cut.jpg':              (lambda i: encode(i, 'JPEG')[:1000], NOT, 'cannot be read'),
+    'head only.png':        (lambda i: encode(i)[:8], NOT, ('not an image','cannot be read')),
+    'zeros.png':            (lambda i: bytes(1000), NOT, 'not an image'),
+}
+each = pytest.mark.parametrize('name', PICTURES, ids=lambda name: name.replace('\n', ' ')[:30])
+
+@pytest.fixture(scope='module')
+def digits(shipped): return Digits.from_folder(shipped)
+
+@pytest.fixture(scope='module')
+def model(digits): return ladder_model(run_step('pixel similarity', digits), digits)
+
+@pytest.fixture
+def picture(digits, tmp_path):
+    "Function that writes a picture of the catalogue, a real 3, into a folder"
+    def write(name, folder=tmp_path):
+        data = PICTURES[name][0](large(digits.valid[0][0]))
+        try: (folder/name).write_bytes(data)
+        except OSError: pytest.skip('this system has no such file names')
+        return folder/name
+    return write
+
+def says(text, words): return any(w in text for w in ((words,) if isinstance(words, str) else words))
+
+@each
+def test_in_a_data_folder(picture, tmp_path, name):
+    "It counts as one of the pictures, or the error names it"
+    words = PICTURES[name][1]
+    for split in ('train','valid'):
+        for label in '37': (tmp_path/'data'/split/label).mkdir(parents=True)
+        picture('grey.png', tmp_path/'data'/split/'7')
+    picture('grey.png', tmp_path/'data'/'valid'/'3')
+    file = picture(name, tmp_path/'data'/'train'/'3')
+    if words is READ:
+        x = load_digits(tmp_path/'data')[0][0]
+        assert x.shape==(2,64,64) and 0<=x.min() and x.max()<=1
+        assert name=='blank.png' or (x[0]-x[1]).abs().mean()<.03, 'another picture than the file holds'
+    else:
+        with pytest.raises(ValueError) as e: digit_tensors(tmp_path/'data')
+        assert says(str(e.value), words) and str(file) in str(e.value)
+
+@each
+def test_by_the_command(picture, model, tmp_path, monkeypatch, capsys, name):
+    words = PICTURES[name][2]
+    picture(name)
+    save_digit_model(model, tmp_path/'m')
+    monkeypatch.chdir(tmp_path)
+    status = cli.main(['predict', '--model', 'm', '--', name])
+    out,err = capsys.readouterr()
+    if words is READ:
+        assert status==0 and err=='' and out.splitlines()[-1].split(': ')[-1][0] in '37'
+        if name not in ('a line.png','clear palette.gif'): assert ': 3  ' in out
+    else: assert status==1 and says(err, words) and err.startswith('ch4: ') and 'Traceback' not in err
+
+@each
+def test_on_the_page(picture, model, name):
+    "What the page answers when it gets the file"
+    words,data = PICTURES[name][2],picture(name).read_bytes()
+    said = read_picture(model, 'data:image/png;base64,'+base64.b64encode(data).decode())
+    if words is READ: assert 'class="label">' in said and '% sure' in said.replace(' ', ' ')
+    else: assert said.startswith('<p class="note">') and says(said, words)
+
+# What is no file at all
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='needs pipes with names')
+@pytest.mark.parametrize('kind', ['folder','pipe','link to nothing','link to itself'])
+def test_what_is_no_file_is_refused_at_once(kind, picture, model, tmp_path, monkeypatch, capsys):
+    "Opening a pipe would wait for ever"
+    data = tmp_path/'data'
+    for split in ('train','valid'):
+        for label in '37':
+            (data/split/label).mkdir(parents=True)
+            picture('grey.png', data/split/label)
+    place = data/'train'/'3'/'z.png'
+    {'folder': place.mkdir, 'pipe': lambda: os.mkfifo(place), 'link to nothing': lambda: place.symlink_to('nowhere'), 'link to itself': lambda: place.symlink_to(place)}[kind]()
+    done = []
+    def look():
+        with pytest.raises(ValueError, match='z.png is not a readable image'): digit_tensors(data)
+        save_digit_model(model, tmp_path/'m')
+        done.append(cli.main(['predict', str(place), '--model', str(tmp_path/'m')]))
+    t = threading.Thread(target=look, daemon=True)
+    t.start()
+    t.join(60)
+    assert done==[1] and str(place) in capsys.readouterr().err
+
+def test_files_that_are_no_pictures_do_not_count(picture, tmp_path):
+    data = tmp_path/'data'
+    for split in ('train','valid'):
+        for label in '37':
+            (data/split/label).mkdir(parents=True)
+            picture('grey.png', data/split/label)
+            for name in ('.DS_Store','Thumbs.db','desktop.ini','._grey.png','notes.txt','.hidden.png'): (data/split/label/name).write_bytes(b'x')
+        (data/split/'.ipynb_checkpoints').mkdir()
+        (data/split/'.DS_Store').write_bytes(b'x')
+    assert [len(o) for o in digit_tensors(data)]==[2,2,2,2]
