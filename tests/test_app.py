@@ -2,6 +2,7 @@
 import base64,http.client,json,os,re,signal,socket,subprocess,sys,threading
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -239,27 +240,32 @@ def ask_to_read(server, data, session):
 def test_what_no_page_sends_is_answered_in_words(server, data):
     assert ask_to_read(server, data, 'odd').startswith('<p class="note">')
 
+def memory(server, what):
+    "MB that the server holds (`VmRSS`) or held at most (`VmHWM`), where Linux tells; else 0"
+    status = Path(f'/proc/{server.pid}/status')
+    return int(re.search(rf'{what}:\s+(\d+) kB', status.read_text())[1])/1000 if status.exists() else 0
+
 def test_200_at_once(server):
-    "Each gets an answer or a clear refusal, and afterwards all is well"
-    digit = address(drawing('7'))
+    "Each gets an answer or a clear refusal, memory stays within limits, and afterwards all is well"
+    digit,before = address(drawing('7')),memory(server, 'VmHWM')
     with ThreadPoolExecutor(200) as pool: got = list(pool.map(lambda k: ask_to_read(server, digit, f'crowd{k}'), range(200)))
     assert {g for g in got if isinstance(g, int)}<={503} and 'class="label">7<' in ask_to_read(server, digit, 'after')
     answers = [g for g in got if isinstance(g, str)]
     assert len(answers)>=8 and all('class="label">7<' in a for a in answers)
+    assert memory(server, 'VmHWM')-before<300
 
 @pytest.mark.full
 @pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='needs the figures that Linux gives of a process')
 def test_pictures_do_not_pile_up_in_memory(server):
     "200 visitors with the largest pictures, one after another: kept, they would take a gigabyte"
-    def memory(): return int(re.search(r'VmRSS:\s+(\d+) kB', open(f'/proc/{server.pid}/status').read()).group(1))/1000
     page = Image.new('RGB', (1200,1200), 'white')
     page.paste(Image.frombytes('RGB', (1120,1120), os.urandom(1120*1120*3)), (40,40))  # noise cannot be compressed
     noise = address(page)
     def visit(k): assert 'class="label"' in ask_to_read(server, noise, f'visitor{k}')
     for k in range(40): visit(k)
-    before = memory()
+    before = memory(server, 'VmRSS')
     for k in range(40,200): visit(k)
-    assert memory()-before<300
+    assert memory(server, 'VmRSS')-before<300
 
 # The command
 

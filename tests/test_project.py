@@ -64,6 +64,22 @@ def test_the_two_repeated_values_agree():
     toml,ini = tomllib.loads((ROOT/'pyproject.toml').read_text()),SETTINGS['DEFAULT']
     assert toml['project']['name']==ini['lib_name'] and toml['project']['requires-python']==f'>={ini["min_python"]}'
 
+def test_every_bound_has_its_reason():
+    "A lower bound for all; the few upper ones are explained above their list"
+    text = (ROOT/'settings.ini').read_text(encoding='utf8')
+    lists = re.findall(r'^((?:#.*\n)*)\w*requirements =\n((?:    .*\n)+)', text, re.M)
+    lines = [(line.strip(),notes) for notes,lines in lists for line in lines.splitlines()]
+    assert len(lists)==4 and len(lines)>20
+    for line,notes in lines:
+        assert '>=' in line and ('<' not in line or re.match(r'[\w.-]+', line)[0] in notes), f'{line}: why not older or newer?'
+
+def test_the_page_of_guarantees_names_tests_that_exist():
+    page = (ROOT/'site'/'guarantees.md').read_text(encoding='utf8')
+    rows = [line for line in page.splitlines() if line.startswith('| ') and 'Proved by' not in line and '---' not in line]
+    named = re.findall(r'`(test_\w+\.py)::(\w+)`', page)
+    assert len(rows)>15 and all('`test_' in row or '`tests/anywhere.sh`' in row for row in rows) and (ROOT/'tests'/'anywhere.sh').exists()
+    for file,test in named: assert re.search(rf'^def {test}\(', (ROOT/'tests'/file).read_text(encoding='utf8'), re.M), f'{file}::{test}'
+
 def test_no_machine_paths_or_hosts():
     tracked = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
     if not tracked: pytest.skip('not a git checkout')

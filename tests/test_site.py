@@ -10,7 +10,7 @@ from filelock import FileLock
 from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-PAGES = [f.stem for f in NOTEBOOKS]+['api','teach','speed','host','contribute','licence','404']
+PAGES = [f.stem for f in NOTEBOOKS]+['api','teach','speed','guarantees','host','contribute','licence','404']
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
 
