@@ -147,6 +147,7 @@ def share_right(
 ) -> float: # Accuracy in 0..1; `ValueError` if there are no images or not as many targets
     "Share of the images for which the largest logit is that of the right label"
     if not len(x)==len(y)>0: raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many, at least one.')
+    if y.ndim!=1: raise ValueError(f'Targets must have the shape (n,), not {tuple(y.shape)}. Pass y.flatten().')
     training = model.training
     model.eval()
     try: return sum((model(xb).argmax(1)==yb).sum().item() for xb,yb in zip(x.split(500), y.split(500)))/len(x)
