@@ -19,7 +19,8 @@ mkdir -p "$(dirname "$place")" "$home"
 git clone --quiet . "$place"
 chown -R $nobody:$nobody "$base"
 
-as_user() { setpriv --reuid=$nobody --regid=$nobody --clear-groups env HOME="$home" USER=nobody "$@"; }
+# its own user, an empty home, and none of our data
+as_user() { setpriv --reuid=$nobody --regid=$nobody --clear-groups env -u FASTAI_HOME HOME="$home" USER=nobody "$@"; }
 python=
 for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
   if as_user "$candidate" -c 'import sys,venv,ensurepip; sys.exit(sys.version_info < (3,11))' 2>/dev/null; then python=$candidate; break; fi
@@ -36,8 +37,9 @@ as_user make install PYTHON="$python" > "$base/install.log" 2>&1 || { tail -n 30
 
 export PYTHONHASHSEED=$((RANDOM + 1))
 echo "As user $nobody in $place, without a network, PYTHONHASHSEED=$PYTHONHASHSEED"
-unshare --net bash -c 'ip link set lo up && exec "$@"' - \
-  setpriv --reuid=$nobody --regid=$nobody --clear-groups env HOME="$home" USER=nobody -u FASTAI_HOME make test PYTHON="$python"
+export -f as_user
+export nobody home python
+unshare --net bash -c 'ip link set lo up && as_user make test PYTHON="$python"'
 left=$(find "$home" -mindepth 1 -maxdepth 1 -printf '%f ')
 echo "In the home that was empty there is now: ${left:-nothing}"
 rm -rf "$base"
