@@ -106,7 +106,8 @@ def test_no_network_sample(no_network):
     p = subprocess.run([sys.executable, '-c', code], env={**os.environ, **no_network}, capture_output=True, text=True)
     assert p.returncode==0 and p.stdout.split()[-1]=='800' and 'refused in this test' in p.stdout, p.stderr
 
-@pytest.mark.parametrize('steps', ['pixel,own', pytest.param('resnet', marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize('steps', ['pixel,own','resnet'])
 def test_no_network_ladder(steps, no_network, ch4, tmp_path):
     p = ch4('ladder', '--steps', steps, '--out', tmp_path/'out', env=no_network)
     assert p.returncode==0 and 'ship with fastbook_ch4' in p.stdout, p.stderr
