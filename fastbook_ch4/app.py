@@ -1,7 +1,7 @@
 """The page of `ch4 app`: a person draws or uploads a digit and sees what the model makes of it.
 
 Written by hand; torch and Gradio are imported late, so that a missing Gradio or a port in use is told at once."""
-import base64,binascii,html,importlib.util,io,os,socket
+import base64,binascii,errno,html,importlib.util,io,os,socket
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -145,7 +145,8 @@ def serve(make_model, host='127.0.0.1', port=7860):
         raise OSError('The page is made with Gradio, which is not installed. Get it with: pip install "gradio>=6.20,<7"')
     try: sock = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET)
     except OSError as e:
-        raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name another port: ch4 app --port {port+1}') from None
+        cure = f'Name another port: ch4 app --port {(port+1)%2**16}' if e.errno in (errno.EADDRINUSE,errno.EACCES) else 'Name an address of this machine with --host.'
+        raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). {cure}') from None
     with sock:
         app = Guard(page_server(make_model()), HERE if host in HERE else None)
         import uvicorn

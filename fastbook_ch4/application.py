@@ -49,23 +49,28 @@ def open_picture(
     elif not isinstance(image, (str,Path,Image.Image)):
         raise TypeError(f'Pass an image file, its bytes or a PIL image, not {type(image).__name__}.')
     try:
-        if isinstance(image, (str,Path)) and Path(image).exists() and not Path(image).is_file(): raise OSError('it is not a file')
+        if isinstance(image, (str,Path)) and Path(image).exists() and not Path(image).is_file(): raise IsADirectoryError
         img = image if isinstance(image, Image.Image) else Image.open(image)
         if img.width*img.height>MAX_PIXELS: raise ValueError(f'{img.width}x{img.height} pixels; at most 50 million')
         return ImageOps.exif_transpose(img)
     except FileNotFoundError: raise ValueError('There is no such file.') from None
+    except IsADirectoryError: raise ValueError('This cannot be read: it is not a file.') from None
+    except PermissionError: raise ValueError('This cannot be read: permission denied.') from None
     except UnidentifiedImageError: raise ValueError('This is not an image of a known kind. Save it as PNG.') from None
     except Exception as e: raise ValueError(f'This image cannot be read ({e}). Save it again as PNG.') from None
 
 # %% ../nbs/16_application.ipynb #dee8877c
 def grey_levels(
     img # PIL image of any mode
-) -> np.ndarray: # (h, w) float in 0..1, at most 280 pixels a side
+) -> np.ndarray: # (h, w) float in 0..1, at most 280 pixels a side; `ValueError` for pixels that are not finite, or a rare mode
     "Grey values of `img`; transparent parts become paper, light under dark ink and dark under light"
     if img.mode[0] in 'IF':  # 16 or 32 bits: nobody says which value is white
-        a = np.asarray(img, dtype=np.float32)
-        img = Image.fromarray((a-a.min())/max(a.max()-a.min(), 1e-6)*255)
-    else: img = img.convert('RGBA' if img.has_transparency_data else 'L')
+        a = np.asarray(img, dtype=np.float64)
+        if not np.isfinite(a).all(): raise ValueError('Some pixels of this image are not finite numbers. Save it again as PNG.')
+        img = Image.fromarray(((a-a.min())/max(a.max()-a.min(), 1e-6)*255).astype(np.float32))
+    else:
+        try: img = img.convert('RGBA' if img.has_transparency_data else 'L')
+        except ValueError: raise ValueError(f'The colour mode {img.mode} of this image cannot be read. Save it again as PNG.') from None
     img.thumbnail((280,280), Image.BOX)
     if max(img.size)>100 and img.mode!='F': img = img.filter(ImageFilter.GaussianBlur(1))  # the grain of the camera
     a = np.asarray(img)/255
@@ -159,7 +164,7 @@ class DigitModel:
     def check(self):
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
-        if isinstance(self.labels, str) or len({str(o) for o in self.labels})!=2:
+        if isinstance(self.labels, str) or len({o for o in self.labels if isinstance(o, str)})!=2:
             raise ValueError(f'Two labels are needed, not {self.labels!r}.')
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
@@ -213,7 +218,8 @@ def read_model_file(
 ) -> tuple: # Description (str) and tensors by name; `ValueError` for any other file, `FileNotFoundError` if there is none
     "What `file` holds, nothing of it unpickled"
     file = Path(file)
-    if not file.is_file(): raise FileNotFoundError(f'There is no file {file}.')
+    if not file.is_file(): raise FileNotFoundError(f'{file} is no file.' if file.exists() else f'There is no file {file}.')
+    file.open('rb').close()  # an error of the file system is not one of the format
     if file.stat().st_size>MAX_BYTES: raise ValueError(f'{file} is too large for a model of this package.')
     try:
         with safe_open(file, 'pt') as f: about,tensors = (f.metadata() or {}).get(FORMAT),{k: f.get_tensor(k) for k in f.keys()}
@@ -231,6 +237,7 @@ def load_digit_model(
     try:
         about,(seen,others) = json.loads(about),[tensors.pop(o).float()/255 for o in ('seen','others')]
         if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
+        if others.shape[1:]!=seen.shape[1:]: raise ValueError(f'pictures of shapes {tuple(seen.shape)} and {tuple(others.shape)}')
         with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:])
         model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
         return DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others),

@@ -1,13 +1,14 @@
 """The `ch4` command.
 
 Written by hand; heavy imports wait inside the commands that need them, so that `ch4 --help` answers at once."""
-import argparse,os,sys,time
+import argparse,contextlib,hashlib,os,signal,sys,tempfile,time,warnings
 from functools import partial
 from pathlib import Path
 
 from fastbook_ch4 import store
 
 STEPS = ('pixel similarity', 'own loop', 'BasicOptim', 'SGD', 'two-layer net', 'resnet18')
+FONTS = 'Noto Sans CJK KR','NanumGothic','Malgun Gothic','Apple SD Gothic Neo','AppleGothic','Arial Unicode MS'  # for labels in Korean and more
 LADDER,MODEL = Path('runs/ladder'),'digits.safetensors'  # where the ladder writes, and its best model there
 
 
@@ -41,10 +42,11 @@ def choose_data(data):
     if data=='auto':
         from fastbook_ch4.data import mnist_sample
         return mnist_sample()
-    if not Path(data).is_dir():
+    folder = Path(data).expanduser()
+    if not data or not folder.is_dir():
         raise FileNotFoundError(f'There is no folder {data}. --data takes auto, full, '
                                 'shipped or a folder with train/<label> and valid/<label>.')
-    return Path(data)
+    return folder
 
 def choose_steps(text):
     "The steps that a comma-separated list means; the beginning of a name is enough"
@@ -56,6 +58,31 @@ def choose_steps(text):
     chosen = [find(word) for word in text.split(',')]
     return [s for s in STEPS if s in chosen]
 
+def printable(text):
+    "`text` without what would steer a terminal"
+    return ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
+
+def use_fonts_for(labels):
+    "Let matplotlib draw `labels` with fonts of this machine; returns the letters that none of them has"
+    from matplotlib import font_manager as fm,rcParams
+    families = [*rcParams['font.family'], *[f for f in FONTS if f in fm.get_font_names()]]
+    rcParams['font.family'] = families
+    letters = [fm.get_font(fm.findfont(fm.FontProperties(family=[f]))).get_charmap() for f in families]
+    return sorted({c for label in labels for c in label if not any(ord(c) in known for known in letters)})
+
+@contextlib.contextmanager
+def only_one_in(out):
+    "One ladder at a time writes into the folder `out`, which is made and must be writable"
+    from filelock import FileLock,Timeout
+    if out.exists() and not out.is_dir(): raise NotADirectoryError(f'{out} is not a folder. Name another with --out.')
+    out.mkdir(parents=True, exist_ok=True)
+    try: tempfile.TemporaryFile(dir=out).close()
+    except OSError as e: raise OSError(f'Cannot write to {out} ({e.strerror}). Name another folder with --out.') from None
+    key = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()[:16]
+    try:
+        with FileLock(Path(tempfile.gettempdir())/f'fastbook_ch4-{key}.lock', timeout=0): yield
+    except Timeout: raise OSError(f'Another ladder is writing to {out}. Name another folder with --out.') from None
+
 def climb(args):
     "Run the ladder and write its results"
     say = partial(print, flush=True) if not args.quiet else lambda *a,**kw: None
@@ -66,17 +93,28 @@ def climb(args):
     matplotlib.use('Agg')
     from fastbook_ch4.application import ladder_model,save_digit_model
     from fastbook_ch4.ladder import Digits,class_accuracy,folder_notes,format_ladder,run_ladder
-    path = choose_data(args.data)
+    with contextlib.redirect_stdout(sys.stderr if args.quiet else sys.stdout): path = choose_data(args.data)
     digits = Digits.from_folder(path)
     n_train,n_valid = len(digits.train[0]),len(digits.valid[0])
     say(f'{n_train:,} training and {n_valid:,} validation images of {" and ".join(digits.labels)} from {path}')
     if args.data not in ('auto','full','shipped'):
         for note in folder_notes(path): say(note)
+    warnings.filterwarnings('ignore', message='Glyph')
+    unknown = use_fonts_for(digits.labels)
+    if unknown: say(f'No font of this machine has {"".join(unknown)}: the pictures show boxes instead.')
     back = '\r' if sys.stdout.isatty() else ''
     def report(name, share):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')
-    def done(r): say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
-    rungs = run_ladder(digits, names, args.seed, args.out, report, done)
+    rungs = []
+    def done(r):
+        rungs.append(r)
+        say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
+    with only_one_in(args.out):
+        (args.out/MODEL).unlink(missing_ok=True)  # of an earlier run
+        try: run_ladder(digits, names, args.seed, args.out, report, done)
+        finally:  # also if someone has waited long enough
+            best = max(rungs, key=lambda r: r.correct, default=None)
+            if best: save_digit_model(ladder_model(best, digits), args.out/MODEL)
     say()
     print(format_ladder(rungs))
     if any(r.published for r in rungs):
@@ -84,8 +122,6 @@ def climb(args):
         if rungs[0].step=='pixel similarity':
             ours = class_accuracy(rungs[0].probs, digits.valid[1])
             print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
-    best = max(rungs, key=lambda r: r.correct)
-    save_digit_model(ladder_model(best, digits), args.out/MODEL)
     say(f'\nladder.csv, ladder.png, mistakes.png and {MODEL} are in {args.out}  ({time.perf_counter()-start:.0f} s in all)\n'
         f'{MODEL} is the best model, {best.step}. Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')
 
@@ -102,15 +138,16 @@ def predict(args):
     from fastbook_ch4.application import predict_digit
     model,about = choose_model(args.model)
     print(about, flush=True)
+    warnings.filterwarnings('ignore', module='PIL')  # of headers that are odd, or pictures that are large
     status = 0
     for file in args.files:
         try: a = predict_digit(model, file)
         except (OSError,ValueError) as e:
-            print(f'ch4: {file}: {e}', file=sys.stderr, flush=True)
+            print(printable(f'ch4: {file}: {e}'), file=sys.stderr, flush=True)
             status = 1
         else:
             prob = 'over 99.9%' if a.prob>.999 else f'{a.prob:.1%}'  # no model is certain
-            print(f'{file}: {a.label}  {prob}  {a.note}'.rstrip(), flush=True)
+            print(printable(f'{file}: {a.label}  {prob}  {a.note}'.rstrip()), flush=True)
     return status
 
 def choose_versions(folder, names):
@@ -160,6 +197,11 @@ def see_doctor(args):
     print(f'{problems} problem{"s" if problems>1 else ""}' if problems else 'No problem was found.')
     return int(problems>0)
 
+def place(text):
+    "The path in `text`; an empty one, as from a variable of the shell that is not set, would mean this folder"
+    if not text: raise argparse.ArgumentTypeError('a path is missing')
+    return Path(text).expanduser()
+
 def port(text):
     "The number in `text`, if it is a port"
     if not text.isdecimal() or int(text)>=2**16: raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 65535')
@@ -185,7 +227,7 @@ def parser():
     option('--steps', metavar='NAMES',
            help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
     option('--seed', type=seed, default=0, help='0 to 4294967295, for parameters and shuffling (default: 0)')
-    option('--out', type=Path, default=LADDER, metavar='DIR',
+    option('--out', type=place, default=LADDER, metavar='DIR',
            help=f'folder for ladder.csv, ladder.png, mistakes.png and the best model, {MODEL} (default: {LADDER})')
     option('--quiet', action='store_true', help='print nothing but the table')
     ladder.set_defaults(run=climb)
@@ -193,14 +235,14 @@ def parser():
         description='Say which digit each picture shows: of any size, grey or colour, dark on light or light on dark, one digit '
                     'on plain paper. Says so where a picture does not look like one of the digits the model knows.')
     ask.add_argument('files', nargs='+', metavar='FILE', help='an image file')
-    ask.add_argument('--model', type=Path, metavar='M', help=f'a model that the ladder saved (default: {LADDER/MODEL}; '
+    ask.add_argument('--model', type=place, metavar='M', help=f'a model that the ladder saved (default: {LADDER/MODEL}; '
                      'without that, a small one is trained in seconds on the digits that ship with the package)')
     ask.set_defaults(run=predict)
     data = sub.add_parser('data', help='show which images are installed, or install more',
         description='Without options: show which data sets are installed.')
     which = data.add_mutually_exclusive_group()
     which.add_argument('--download', action='store_true', help='download the full MNIST_SAMPLE with fastai')
-    which.add_argument('--archive', metavar='FILE', help='install mnist_sample, mnist_png, cifar2 or cifar10 from a local archive')
+    which.add_argument('--archive', type=place, metavar='FILE', help='install mnist_sample, mnist_png, cifar2 or cifar10 from a local archive')
     data.set_defaults(run=show_data)
     lab = sub.add_parser('lab', help='copy the lessons to a folder of your own and open them in JupyterLab',
         description='Copy the lessons to a folder of your own and open JupyterLab there. A file that you changed stays as it '
@@ -211,7 +253,7 @@ def parser():
     lab.set_defaults(run=open_lessons)
     app = sub.add_parser('app', help='open a page on which one draws a digit and a model reads it',
         description='Serve a page, made with Gradio, on which one draws or uploads a digit and sees what a model reads.')
-    app.add_argument('--model', metavar='FILE', help='a file that save_digit_model wrote (default: train one in seconds from the shipped digits)')
+    app.add_argument('--model', type=place, metavar='FILE', help='a file that save_digit_model wrote (default: train one in seconds from the shipped digits)')
     app.add_argument('--port', type=port, default=7860, help='0 to 65535; 0 finds a free one (default: 7860)')
     app.add_argument('--host', default='127.0.0.1', help='address to listen on; any other than the default opens the page to the network')
     app.set_defaults(run=open_app)
@@ -223,20 +265,25 @@ def parser():
 
 def complain(e):
     "Tell the error `e` on one line; one that no command foresees by its name, too"
-    text = ' '.join((f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e)).split())
+    text = printable(' '.join((f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e)).split()))
     foreseen = isinstance(e, (OSError,TypeError,ValueError)) and text
     hint = '' if foreseen else f'{type(e).__name__}: {text or "no reason given"}. ch4 --debug … shows where; ch4 doctor looks for the cause.'
     print(f'ch4: {hint or text}', file=sys.stderr)
 
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
+    if argv is None:  # as a program of its own: a request to end must not leave anything half-written
+        for name in ('SIGTERM','SIGHUP'):
+            if hasattr(signal, name): signal.signal(getattr(signal, name), lambda number, _: sys.exit(128+number))
+    for name in ('stdout','stderr'):
+        if getattr(sys, name) is None: setattr(sys, name, open(os.devnull, 'w'))  # closed by whoever started this
     for stream in (sys.stdout,sys.stderr):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # terminals that are not UTF-8
     args = parser().parse_args(argv)
     try:
         status = args.run(args)
         sys.stdout.flush()
-        return status
+        return status or 0
     except BrokenPipeError:  # whoever reads has seen enough, as in `ch4 data | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain again when it ends
         return 141

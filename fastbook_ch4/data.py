@@ -67,16 +67,17 @@ def grey_image(
     max_side=64,   # A larger image is scaled down so that its longer side has this many pixels
 ) -> Image.Image:  # Mode 'L' (0..255); `ValueError` that names a file that is unreadable, transparent or of more than 8 bits
     "Read `file` in grey, colour converted, upright, at its own size from `min_side` to `max_side`"
+    name = 'This image' if isinstance(file, Image.Image) else file
     try:
         img = ImageOps.exif_transpose(file if isinstance(file, Image.Image) else Image.open(file))
         grey = img.convert('L')
         opaque = not img.has_transparency_data or img.convert('RGBA').getchannel('A').getextrema()[0]==255
-    except Exception as e: raise ValueError(f'{file} is not a readable image ({e}). Replace or remove it.') from None
-    if img.mode[0] in 'IF': raise ValueError(f'{file} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
-    if not opaque: raise ValueError(f'{file} has transparent parts. Put it on a plain background and save it again.')
+    except Exception as e: raise ValueError(f'{name} is not a readable image ({e}). Replace or remove it.') from None
+    if img.mode[0] in 'IF': raise ValueError(f'{name} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
+    if not opaque: raise ValueError(f'{name} has transparent parts. Put it on a plain background and save it again.')
     grey.thumbnail((max_side,max_side))
     if min(grey.size)<min_side:
-        raise ValueError(f'{file} is {img.width}x{img.height} pixels; at most {max_side} on the longer side '
+        raise ValueError(f'{name} is {img.width}x{img.height} pixels; at most {max_side} on the longer side '
                          f'must leave {min_side} on the shorter.')
     return grey
 
@@ -106,7 +107,7 @@ def cached_pixels(
 ) -> np.ndarray: # (n, h, w) uint8; `ValueError` from `image_files` and `decode_images`
     "The decoded images of `folder`: those of the last time, if no file has changed since"
     folder = Path(folder).resolve()
-    try: place,key = hashlib.sha256(str(folder).encode()).hexdigest()[:16],fingerprint(folder)
+    try: place,key = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16],fingerprint(folder)
     except OSError: return decode_images(image_files(folder))  # it says which file or link is in the way
     file = store.data_home()/'.decoded'/f'{place}-{key}.npy'
     try:

@@ -12,6 +12,7 @@ PACKAGE = 'fastbook_ch4'
 MIN_FREE = 200_000_000  # bytes; the full sample takes a third of that while it is installed
 # What an import says of two packages that were built for different versions, and what to type
 CURES = {'torchvision::nms': 'pip install --force-reinstall torch torchvision', 'undefined symbol': 'pip install --force-reinstall torch torchvision'}
+CLOSED = 'export FASTAI_HOME=FOLDER, with one that you can write to'
 # The last line tells the device, after whatever else an import may print
 IMPORT = '''
 import torch,torchvision,fastbook_ch4.data
@@ -68,8 +69,7 @@ def imports():
 
 def data():
     "Which images are there?"
-    try: home = store.data_home()
-    except ValueError as e: return [Finding(False, str(e).rstrip('.'))]
+    home = store.data_home()
     found = [Finding(False, f'{store.folder(name)} is incomplete', f'mv "{store.folder(name)}" "{store.folder(name)}.old"')
              for name in store.DATASETS if store.folder(name).exists() and not store.is_installed(name)]
     there = [name for name in store.DATASETS if store.is_installed(name)]
@@ -83,7 +83,7 @@ def _existing(folder):
 def disk():
     "Can files be written where they go, and is there room?"
     found = []
-    for what,folder,cure in (('the data folder', store.data_home(), 'export FASTAI_HOME=FOLDER, with one that you can write to'),
+    for what,folder,cure in (('the data folder', store.data_home(), CLOSED),
                              ('this folder', Path.cwd(), 'cd FOLDER, with one that you can write to')):
         place = _existing(folder)
         try:
@@ -111,8 +111,6 @@ def examine():
         else:
             yield from python()
             yield from packages()
-    yield from imports()
-    yield from data()
-    try: yield from disk()
-    except ValueError: pass  # `data` has told that config.ini is damaged
-    yield from extras()
+    for look in (imports,data,disk,extras):
+        try: yield from look()
+        except (OSError, ValueError) as e: yield Finding(False, f'{getattr(e, "filename", None) or ""} {getattr(e, "strerror", None) or e}'.strip().rstrip('.'), CLOSED)

@@ -35,15 +35,16 @@ def _digest(file):
     "sha256 of the cells of the notebook `file`; `None` if there is no such file"
     with _using(file):
         if not file.exists(): return None
+        if not file.is_file(): raise OSError(0, 'it is not a file')  # a pipe would keep us waiting
         data = file.read_bytes()
     try: data = json.dumps(json.loads(data)['cells'], sort_keys=True).encode()  # an editor adds metadata even if one only looks
-    except (KeyError, TypeError, ValueError): pass  # not a notebook: its bytes
+    except (KeyError, RecursionError, TypeError, ValueError): pass  # not a notebook: its bytes
     return sha256(data).hexdigest()
 
 def _read_record(folder):
     "The record in `folder`; a damaged one is as good as none"
-    try: record = json.loads((folder/RECORD).read_text(encoding='utf8'))
-    except (OSError, ValueError): return {}
+    try: record = json.loads((folder/RECORD).read_text(encoding='utf8')) if (folder/RECORD).is_file() else {}
+    except (OSError, RecursionError, ValueError): return {}
     return record if isinstance(record, dict) else {}
 
 def note_lessons(folder, names):

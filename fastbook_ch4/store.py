@@ -1,7 +1,7 @@
 """Which data sets are installed, and how they get there.
 
 Written by hand; heavy imports wait inside the functions that need them, so that `ch4 data` answers at once."""
-import configparser,errno,hashlib,lzma,os,shutil,sys,tarfile,time,uuid,zlib
+import configparser,errno,hashlib,lzma,os,shutil,sys,tarfile,time,uuid,zipfile,zlib
 from contextlib import contextmanager,suppress
 from dataclasses import dataclass,field
 from pathlib import Path,PurePosixPath
@@ -14,9 +14,9 @@ MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under
 IMAGE_SUFFIXES = ('.png', '.jpg')
 TRIES,PAUSE = 3,1                  # how often a download is begun that breaks off, and the seconds between
 PATIENCE,MIN_RATE = 20,10_000      # after so many seconds a download must have brought so many bytes a second
-UNWRITABLE = errno.EACCES,errno.EPERM,errno.EROFS,errno.ENOSPC,errno.EDQUOT,errno.EFBIG,errno.ENOTDIR,errno.EEXIST
-# What reading a bad archive raises; the last three if one name stands for a file and a folder
-BROKEN = tarfile.TarError,EOFError,zlib.error,lzma.LZMAError,FileExistsError,IsADirectoryError,NotADirectoryError
+DISK = errno.EACCES,errno.EPERM,errno.EROFS,errno.ENOSPC,errno.EDQUOT,errno.EFBIG,errno.EIO  # trouble of the machine, not of a file
+# What reading a bad archive raises, names and sizes that cannot be included
+BROKEN = tarfile.TarError,EOFError,zlib.error,lzma.LZMAError,MemoryError,OSError,ValueError
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class DataSet:
     top: str = ''                  # top folder inside the archive, if it is not `name`
     pixels: str = ''               # sha256 over all decoded images in sorted order, if the content must be exactly this
     subset: bool = False           # take only the labels in `counts` and leave the archive's others
+    size: tuple = ()               # width and height of every image, if they must have one
 
     @property
     def n_images(self): return sum(self.counts.values())
@@ -40,14 +41,14 @@ _cifar = 'airplane','automobile','bird','cat','deer','dog','frog','horse','ship'
 DATASETS = {d.name: d for d in (
     DataSet('mnist_sample', 'every 3 and 7 of MNIST (fastai calls it MNIST_SAMPLE)',
         _counts(train={'3': 6131, '7': 6265}, valid={'3': 1010, '7': 1028}),
-        pixels='16799a5e2d68b50ad006c16cf17c15a1f62bc134a9b28544a04801e1635554e3'),
+        pixels='16799a5e2d68b50ad006c16cf17c15a1f62bc134a9b28544a04801e1635554e3', size=(28,28)),
     DataSet('mnist_png', 'all ten digits of MNIST', _counts(
         training=dict(zip(_ten, (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949))),
-        testing=dict(zip(_ten, (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009))))),
+        testing=dict(zip(_ten, (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)))), size=(28,28)),
     DataSet('cifar2', 'airplanes and birds of CIFAR-10',
-        _counts(train={'airplane': 5000, 'bird': 5000}, test={'airplane': 1000, 'bird': 1000})),
+        _counts(train={'airplane': 5000, 'bird': 5000}, test={'airplane': 1000, 'bird': 1000}), size=(32,32)),
     DataSet('cifar10', 'all ten classes of CIFAR-10 (fastai calls it CIFAR)',
-        _counts(train=dict.fromkeys(_cifar, 5000), test=dict.fromkeys(_cifar, 1000))),
+        _counts(train=dict.fromkeys(_cifar, 5000), test=dict.fromkeys(_cifar, 1000)), size=(32,32)),
     DataSet('fastbook_ch4_sample', 'the 3s and 7s that ship with this package',
         _counts(train={'3': 400, '7': 400}, valid={'3': 100, '7': 100}), top='mnist_5k', subset=True),
     DataSet('fastbook_ch4_digits', 'all ten digits, as far as they ship with this package',
@@ -64,7 +65,7 @@ def _fastai_folder(key):
     home = Path(os.environ.get('FASTAI_HOME') or '~/.fastai').expanduser().absolute()
     cfg = configparser.ConfigParser()
     try: cfg.read(home/'config.ini', encoding='utf8')
-    except configparser.Error as e: raise ValueError(f'{home/"config.ini"} is damaged ({e}). Mend or remove it.') from None
+    except (configparser.Error, UnicodeDecodeError) as e: raise ValueError(f'{home/"config.ini"} is damaged ({e}). Mend or remove it.') from None
     return home/cfg.defaults().get(key, key)
 
 def data_home():
@@ -78,6 +79,7 @@ def write_whole(file, data):
     try:
         tmp.write_bytes(data)
         os.replace(tmp, file)
+    except OSError as e: raise OSError(e.errno or 0, e.strerror or str(e), str(file)) from e  # nobody knows the name of `tmp`
     finally: tmp.unlink(missing_ok=True)
 
 def keep(file, data, forerunners):
@@ -118,27 +120,40 @@ def _lock(ds):
         try: yield home
         finally: lock.release()
     except OSError as e:
-        ours = e.filename is None or str(e.filename).startswith(str(home)) or home.is_relative_to(str(e.filename))
-        if e.errno not in UNWRITABLE or not ours: raise
-        raise OSError(f'Cannot write to the data folder {home} ({e.strerror}). '
+        place = str(e.filename or home)
+        if not (e.errno in DISK and place.startswith(str(home)) or e.errno and home.is_relative_to(place)): raise
+        raise OSError(f'Cannot write to the data folder {home} ({e.strerror}{f": {place}" if place!=str(home) else ""}). '
                       'Set FASTAI_HOME to a folder you can write to, or make room there.') from e
+
+class _Refused(ValueError): "An archive that can be read, but is not to be installed"
+
+def _entries(tar, archive):
+    "The entries of `tar`; one that claims a size below 0 would send `tarfile` back, to read for ever"
+    for m in tar:
+        if m.size<0: raise _Refused(f'{archive} is refused: {m.name!r} has a size below 0.')
+        yield m
 
 def _members(tar, ds, archive):
     "The files of `tar` that belong to `ds`, each checked before a byte is written"
     total,labels = 0,{part.split('/')[1] for part in ds.counts}
-    for m in tar:
+    for m in _entries(tar, archive):
         path = PurePosixPath(m.name)
+        if not path.parts and m.isdir(): continue  # the folder that `tar` was called in
         if not path.parts or path.is_absolute() or '..' in path.parts or '\\' in m.name or not (m.isreg() or m.isdir()):
-            raise ValueError(f'{archive} is refused: it holds {m.name!r}, '
+            raise _Refused(f'{archive} is refused: it holds {m.name!r}, '
                              'which is not a plain file inside its own folder.')
         total += m.size
         if m.size>MAX_FILE or total>MAX_TOTAL:
-            raise ValueError(f'{archive} is refused: {m.name!r} makes it larger than any copy of {ds.name} can be.')
+            raise _Refused(f'{archive} is refused: {m.name!r} makes it larger than any copy of {ds.name} can be.')
         if m.isdir() or any(p[0]=='.' for p in path.parts): continue
         if path.parts[0]!=(ds.top or ds.name):
-            raise ValueError(f'{archive} is refused: it holds {m.name!r} outside the folder {ds.top or ds.name!r}.')
+            raise _Refused(f'{archive} is refused: it holds {m.name!r} outside the folder {ds.top or ds.name!r}.')
         if ds.subset and (len(path.parts)<4 or path.parts[2] not in labels): continue
         yield m,Path(*path.parts[1:])
+
+def _reason(e):
+    "What `e` says, without places that no user knows and without what `tarfile` tried one after the other"
+    return (getattr(e, 'strerror', None) or str(e) or type(e).__name__).split(': -')[0].split(':\n')[0]
 
 def _unpack(ds, archive, dest):
     "Write the files of `archive` that belong to `ds` into the empty folder `dest`"
@@ -147,12 +162,13 @@ def _unpack(ds, archive, dest):
             for m,path in _members(tar, ds, archive):
                 (dest/path).parent.mkdir(parents=True, exist_ok=True)
                 (dest/path).write_bytes(tar.extractfile(m).read())
-    except (*BROKEN, OSError) as e:
-        if isinstance(e, OSError) and e.errno and not isinstance(e, BROKEN): raise  # a full disk, say; bz2 gives no errno
-        raise ValueError(f'{archive} cannot be read as a tar archive ({e}). Is it complete? Get it again.') from None
+    except _Refused: raise
+    except BROKEN as e:
+        if getattr(e, 'errno', None) in DISK: raise
+        raise ValueError(f'{archive} cannot be read as a tar archive ({_reason(e)}). Is it complete? Get it again.') from None
 
-def _pixel_digest(files, root):
-    "sha256 over names, sizes and grey values of the image `files`; an error names the file that does not decode"
+def _pixel_digest(files, root, size=()):
+    "sha256 over names, sizes and grey values of the image `files`; an error names the file that does not decode or has another `size`"
     from PIL import Image
     from fastprogress.fastprogress import progress_bar
     digest = hashlib.sha256()
@@ -160,6 +176,7 @@ def _pixel_digest(files, root):
     for f in progress_bar(files, leave=False) if slow else files:
         try:
             with Image.open(f) as img:
+                if size and img.size!=size: raise ValueError(f'{img.width}x{img.height} pixels instead of {size[0]}x{size[1]}')
                 digest.update(f'{f.relative_to(root).as_posix()} {img.size}'.encode())
                 digest.update(img.convert('L').tobytes())
         except Exception as e:
@@ -176,13 +193,13 @@ def _verify(ds, root, archive):
         if n!=ds.counts[part]:
             raise ValueError(f'{archive} is not a complete {ds.name}: {part} has {n:,} images, '
                              f'not {ds.counts[part]:,}.')
-    digest = _pixel_digest(sorted(f for f in root.glob('*/*/*')), root)
+    digest = _pixel_digest(sorted(f for f in root.glob('*/*/*')), root, ds.size)
     if ds.pixels and digest!=ds.pixels:
         raise ValueError(f'{archive} has the file names of {ds.name} but other images.')
 
 def _swap_in(tmp, dest):
     "Move the finished folder `tmp` to `dest`; an incomplete folder found there is set aside, not deleted"
-    if dest.exists():
+    if dest.exists() or dest.is_symlink():
         aside = dest.with_name(f'{dest.name}.incomplete-{uuid.uuid4().hex[:6]}')
         dest.rename(aside)
         print(f'{dest} was incomplete; it is now {aside.name}.')
@@ -207,16 +224,24 @@ def install(name, archive):
 def install_archive(archive):
     "Install whichever known data set the local file `archive` holds; returns its name"
     archive = Path(archive).expanduser()
-    if not archive.is_file(): raise FileNotFoundError(f'There is no file {archive}.')
+    if not archive.is_file():
+        raise FileNotFoundError(f'{archive} is no file.' if archive.exists() else f'There is no file {archive}.')
     try:
-        with tarfile.open(archive) as tar: name = next((m.name for m in tar if m.name.strip('./')), '')
-    except (*BROKEN, OSError) as e:
-        raise ValueError(f'{archive} is not a readable tar archive ({e}).') from None
-    top,known = PurePosixPath(name).parts[:1],[name for name,ds in DATASETS.items() if not ds.subset]
-    if not top or top[0] not in known:
-        raise ValueError(f'{archive} holds the folder {"".join(top)!r}; expected one of {", ".join(known)}.')
-    install(top[0], archive)
-    return top[0]
+        with tarfile.open(archive) as tar:
+            paths = (PurePosixPath(m.name) for m in _entries(tar, archive))
+            top = next((path.parts[0] for path in paths if path.parts and path.parts[0][0]!='.'), '')
+    except _Refused: raise
+    except BROKEN as e:
+        if getattr(e, 'errno', None) in DISK: raise
+        kind = 'a zip file; a tar archive is needed' if zipfile.is_zipfile(archive) else f'not a readable tar archive ({_reason(e)})'
+        raise ValueError(f'{archive} is {kind}.') from None
+    known = [name for name,ds in DATASETS.items() if not ds.subset]
+    if top not in known:
+        holds = f'holds the folder {top!r}' if top else 'holds no files'
+        raise ValueError(f'{archive} {holds}; expected one of {", ".join(known)}.')
+    if is_installed(top): print(f'{top} is installed already, so {archive} was not used.')
+    else: install(top, archive)
+    return top
 
 def install_shipped(name='fastbook_ch4_sample'):
     "Unpack the shipped data set `name`, once: the 3s and 7s, or all ten digits (`fastbook_ch4_digits`); returns its folder"

@@ -169,7 +169,7 @@ def test_ctrl_c_keeps_what_is_finished(interrupt, tmp_path):
     status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,two', '--out', 'out', until='own loop', cwd=tmp_path)
     assert status==130 and err=='\nch4: interrupted; what was finished is kept\n'
     assert [r['step'] for r in read(tmp_path/'out'/'ladder.csv')]==['pixel similarity','own loop']
-    assert [f.name for f in (tmp_path/'out').iterdir()]==['ladder.csv'] and [f.name for f in tmp_path.iterdir() if f.name!='home']==['out']
+    assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors','ladder.csv'] and [f.name for f in tmp_path.iterdir() if f.name!='home']==['out']
 
 def test_ctrl_c_before_anything_is_finished(interrupt, tmp_path):
     status,err = interrupt('ladder', '--data', 'shipped', '--out', 'out', until='Loading', cwd=tmp_path)
@@ -198,3 +198,74 @@ def test_folders_that_may_not_be_written_to(ch4, home, tmp_path):
     assert p.returncode==1 and p.stderr.endswith(f'ch4: {tmp_path/"closed"/"out"}: Permission denied\n'), p.stderr
     p = ch4('ladder', '--data', 'shipped', env={'FASTAI_HOME': str(tmp_path/'closed'/'home')})
     assert p.returncode==1 and 'Cannot write to the data folder' in p.stderr and 'Set FASTAI_HOME' in p.stderr
+
+def test_a_folder_that_is_a_file(home, tmp_path, capsys):
+    (tmp_path/'out').write_text('mine')
+    assert cli.main(['ladder', '--data', 'shipped', '--steps', 'pixel', '--out', str(tmp_path/'out')])==1
+    assert 'is not a folder' in capsys.readouterr().err and (tmp_path/'out').read_text()=='mine'
+
+# What one types, and what one's machine has
+
+@pytest.mark.parametrize('args', [('ladder','--out',''), ('data','--archive',''), ('predict','x.png','--model',''), ('app','--model','')], ids=lambda args: args[0])
+def test_a_path_that_is_missing(args, capsys):
+    "As from a variable of the shell that is not set; it must not mean the current folder"
+    with pytest.raises(SystemExit) as e: cli.main(list(args))
+    assert e.value.code==2 and 'a path is missing' in capsys.readouterr().err
+
+def test_the_home_folder_may_be_written_as_a_tilde(few, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    assert cli.main(['ladder', '--data=~/few', '--steps', 'pixel', '--out=~/out'])==0
+    assert (tmp_path/'out'/'ladder.csv').exists() and not (tmp_path/'~').exists()
+
+def test_two_ladders_do_not_write_into_one_folder(shipped, tmp_path, capsys):
+    with cli.only_one_in(tmp_path/'out'):
+        assert cli.main(['ladder', '--data', str(shipped), '--steps', 'pixel', '--out', str(tmp_path/'out')])==1
+        assert 'Another ladder is writing' in capsys.readouterr().err
+        assert cli.main(['ladder', '--data', str(shipped), '--steps', 'pixel', '--out', str(tmp_path/'other')])==0
+
+def test_table_and_model_belong_to_the_same_run(shipped, few, tmp_path, monkeypatch):
+    "Even if a second run ends after its first step"
+    from fastbook_ch4 import ladder
+    from fastbook_ch4.application import load_digit_model
+    assert cli.main(['ladder', '--data', str(shipped), '--steps', 'pixel', '--out', str(tmp_path/'out')])==0
+    run = ladder.run_step
+    def run_one(name, *args):
+        if name!='pixel similarity': raise KeyboardInterrupt
+        return run(name, *args)
+    monkeypatch.setattr(ladder, 'run_step', run_one)
+    assert cli.main(['ladder', '--data', str(few), '--steps', 'pixel,own', '--out', str(tmp_path/'out')])==130
+    row, = read(tmp_path/'out'/'ladder.csv')
+    assert row['total']=='32' and load_digit_model(tmp_path/'out'/'digits.safetensors').accuracy==pytest.approx(float(row['accuracy']))
+
+def test_labels_in_korean(few, tmp_path, capsys, recwarn):
+    "Drawn with a font that has them, or said once that there is none"
+    for split in ('train','valid'):
+        for a,b in (('3','고양이'), ('7','개')): (few/split/a).rename(few/split/b)
+    assert cli.main(['ladder', '--data', str(few), '--steps', 'pixel', '--out', str(tmp_path/'out')])==0
+    said = capsys.readouterr()
+    from matplotlib import font_manager
+    has = any(f in font_manager.get_font_names() for f in cli.FONTS)
+    assert has or 'No font of this machine has 개고양이' in said.out
+    assert not [w for w in recwarn if 'Glyph' in str(w.message)] and said.err==''
+
+def test_a_path_whose_name_is_no_text(few, tmp_path):
+    "Bytes of another encoding, as older systems left them"
+    odd = os.fsdecode(os.fsencode(tmp_path)+b'/\xff')
+    try: few.rename(odd)
+    except OSError: pytest.skip('this system has no such names')
+    assert cli.main(['ladder', '--data', odd, '--steps', 'pixel', '--out', str(tmp_path/'out')])==0
+
+@pytest.mark.skipif(os.name=='nt', reason='needs a shell')
+@pytest.mark.parametrize('command', ['data','lab --no-open x'])
+def test_without_a_place_to_print_to(home, tmp_path, command):
+    p = subprocess.run(['bash', '-c', f'{shlex.quote(sys.executable)} -m fastbook_ch4.cli {command} >&-'], cwd=tmp_path,
+                       env={**os.environ, 'PYTHONPATH': str(ROOT)}, capture_output=True, text=True)
+    assert (p.returncode, p.stderr)==(0, '')
+
+def test_names_do_not_steer_the_terminal(shipped, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(['ladder', '--data', str(shipped), '--steps', 'pixel', '--quiet'])==0
+    capsys.readouterr()
+    assert cli.main(['predict', 'a\x1b[31m.png'])==1
+    assert '\x1b' not in capsys.readouterr().err

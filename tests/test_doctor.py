@@ -67,9 +67,14 @@ def test_data(home, monkeypatch):
     (store.folder('mnist_sample')/'train'/'3').mkdir(parents=True)
     line, = problems(doctor.data())
     assert 'mnist_sample is incomplete' in line and 'mv "' in line
-    (home/'config.ini').write_text('data = nowhere')
-    line, = problems(doctor.data())
-    assert 'config.ini is damaged' in line
+
+@pytest.mark.parametrize('text', [b'data = nowhere', b'[DEFAULT]\ndata = /\xb1\xdb\n'])
+def test_a_damaged_configuration_is_named_and_the_rest_is_looked_at(home, text, monkeypatch):
+    home.mkdir()
+    (home/'config.ini').write_bytes(text)
+    monkeypatch.setattr(doctor, 'imports', lambda: [])
+    found = list(doctor.examine())
+    assert any('config.ini is damaged' in o for o in problems(found)) and any('gradio' in str(o) for o in found)
 
 def test_disk(home, tmp_path, monkeypatch):
     assert problems(doctor.disk())==[]
