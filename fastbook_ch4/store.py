@@ -112,7 +112,7 @@ def _lock(ds):
     home = data_home()
     try:
         home.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(home/f'.{ds.name}.lock', is_singleton=True)  # so that `download` can hold it while it calls `install`
+        lock = FileLock(home/f'.{ds.name}.lock')
         try: lock.acquire(timeout=2)
         except Timeout:
             print(f'Another process is installing {ds.name}. Waiting for it …', flush=True)
@@ -205,21 +205,23 @@ def _swap_in(tmp, dest):
         print(f'{dest} was incomplete; it is now {aside.name}.')
     tmp.rename(dest)
 
-def install(name, archive):
-    "Install data set `name` from the local `archive`, all of it or nothing; returns its folder"
-    ds = DATASETS[name]
-    if is_installed(name): return folder(name)
-    with _lock(ds) as home:
-        if is_installed(name): return folder(name)  # by the process that held the lock
-        for left in home.glob(f'.{name}-*.tmp'): shutil.rmtree(left, ignore_errors=True)
-        tmp = home/f'.{name}-{uuid.uuid4().hex[:8]}.tmp'
+def _install(ds, archive, home):
+    "Install `ds` from `archive` in `home`, whose lock the caller holds"
+    if not is_installed(ds.name):  # else the process that held the lock before has done it
+        for left in home.glob(f'.{ds.name}-*.tmp'): shutil.rmtree(left, ignore_errors=True)
+        tmp = home/f'.{ds.name}-{uuid.uuid4().hex[:8]}.tmp'
         try:
             tmp.mkdir()
             _unpack(ds, archive, tmp)
             _verify(ds, tmp, archive)
-            _swap_in(tmp, folder(name))
+            _swap_in(tmp, folder(ds.name))
         finally: shutil.rmtree(tmp, ignore_errors=True)
-    return folder(name)
+    return folder(ds.name)
+
+def install(name, archive):
+    "Install data set `name` from the local `archive`, all of it or nothing; returns its folder"
+    if is_installed(name): return folder(name)
+    with _lock(DATASETS[name]) as home: return _install(DATASETS[name], archive, home)
 
 def install_archive(archive):
     "Install whichever known data set the local file `archive` holds; returns its name"
@@ -284,7 +286,7 @@ def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
     import fastai.data
     from fastdownload.core import check,checks_module,read_checks
     url,archive,checks = getattr(URLs, key),_fastai_folder('archive')/f'{name}.tgz',checks_module(fastai.data)
-    with _lock(DATASETS[name]):
+    with _lock(DATASETS[name]) as home:
         if is_installed(name): return folder(name)  # by the process that held the lock
         part = archive.with_name(f'{archive.name}.part')
         try:
@@ -298,6 +300,6 @@ def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
                     else: break
                 if not check(checks, url, part): raise OSError('the downloaded file has the wrong size or checksum and was removed')
                 os.replace(part, archive)
-            return install(name, archive)
+            return _install(DATASETS[name], archive, home)
         except (HTTPException, ValueError) as e: raise OSError(f'the download failed ({e})') from e
         finally: part.unlink(missing_ok=True)
