@@ -25,6 +25,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.centre_ink': ( 'application.html#centre_ink',
                                                                                    'fastbook_ch4/application.py'),
+                                          'fastbook_ch4.application.checksum': ('application.html#checksum', 'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.find_ink': ('application.html#find_ink', 'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.grey_levels': ( 'application.html#grey_levels',
                                                                                     'fastbook_ch4/application.py'),

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ARCHITECTURES', 'MAX_PIXELS', 'FORMAT', 'MAX_BYTES', 'grey_resnet', 'open_picture', 'grey_levels', 'find_ink',
-           'centre_ink', 'centre_digit', 'other_digits', 'Familiar', 'DigitModel', 'ladder_model', 'save_digit_model',
-           'read_model_file', 'load_digit_model', 'Answer', 'predict_digit', 'quick_model']
+           'centre_ink', 'centre_digit', 'other_digits', 'Familiar', 'DigitModel', 'ladder_model', 'checksum',
+           'save_digit_model', 'read_model_file', 'load_digit_model', 'Answer', 'predict_digit', 'quick_model']
 
 # %% ../nbs/16_application.ipynb #daa5f02c
-import io,json,tarfile
+import hashlib,io,json,tarfile
 from importlib.metadata import version
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,8 +196,18 @@ def ladder_model(
     return DigitModel(rung.model, digits.labels[::-1], words.get(rung.step, 'linear'), Familiar(seen, others),
                       rung.accuracy, bool(centred))
 
+# %% ../nbs/16_application.ipynb #5c1e9a02
+def checksum(
+    tensors,    # Tensors by name, on the CPU
+    about=None, # What else is to be safe, as JSON can hold it
+) -> str: # 64 hexadecimal digits
+    "sha256 over the names and bytes of `tensors`, and `about`"
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for name,t in sorted(tensors.items()): digest.update(name.encode()+t.numpy().tobytes())
+    return digest.hexdigest()
+
 # %% ../nbs/16_application.ipynb #08453268
-FORMAT = 'fastbook_ch4 digit model 1'  # the number goes up when files of old can no longer be read
+FORMAT = 'fastbook_ch4 digit model 2'  # the number goes up when files of old can no longer be read
 MAX_BYTES = 2**27                      # the ladder's largest model has 21 million
 
 def save_digit_model(
@@ -210,6 +220,7 @@ def save_digit_model(
              'normalisation': 'grey values divided by 255', 'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
     for pile in ('seen','others'): tensors[pile] = (getattr(m.familiar, pile)*255).round().byte()
+    about['checksum'] = checksum(tensors, about)
     store.write_whole(file, save(tensors, {FORMAT: json.dumps(about)}))
 
 # %% ../nbs/16_application.ipynb #0615c556
@@ -235,13 +246,16 @@ def load_digit_model(
     "Build the model that `file` describes and put its parameters in"
     about,tensors = read_model_file(file)
     try:
-        about,(seen,others) = json.loads(about),[tensors.pop(o).float()/255 for o in ('seen','others')]
+        about,numbers = json.loads(about),dict(tensors)
+        seen,others = [tensors.pop(o).float()/255 for o in ('seen','others')]
         if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
         if others.shape[1:]!=seen.shape[1:]: raise ValueError(f'pictures of shapes {tuple(seen.shape)} and {tuple(others.shape)}')
         with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:])
         model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
-        return DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others),
-                          about['accuracy'], about['centred'])
+        digit_model = DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others),
+                                 about['accuracy'], about['centred'])
+        if about.pop('checksum')!=checksum(numbers, about): raise ValueError('it has changed since it was saved')
+        return digit_model
     except Exception as e:
         raise ValueError(f'{file} is damaged ({" ".join(str(e).split())}). Save the model again.') from None
 

@@ -1,5 +1,5 @@
 "Data sets on disk: the one rule of `mnist_sample`, safe and complete installation, and what ships"
-import gzip,hashlib,io,os,subprocess,sys,tarfile,time
+import gzip,hashlib,io,os,shutil,subprocess,sys,tarfile,time,zipfile
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -18,7 +18,7 @@ def write_tar(file, members):
     "`members`: {name: bytes} or TarInfo objects"
     with tarfile.open(file, 'w:gz') as tar:
         for m in (members if isinstance(members, list) else [(k,v) for k,v in members.items()]):
-            if isinstance(m, tarfile.TarInfo): tar.addfile(m)
+            if isinstance(m, tarfile.TarInfo): tar.addfile(m)  # without content, whatever its head says
             else:
                 info = tarfile.TarInfo(m[0])
                 info.size = len(m[1])
@@ -122,12 +122,58 @@ def test_install_archive(home, tiny, tmp_path):
     assert store.install_archive(file)=='cifar2'  # a second time changes nothing
     assert file.read_bytes()==before and leftovers(home)==[]
 
+def test_archives_as_people_make_them(home, tiny, tmp_path):
+    "macOS puts a hidden file before each other; `tar czf x.tgz .` writes the folder itself and `./` before all names"
+    here = tarfile.TarInfo('./')
+    here.type = tarfile.DIRTYPE
+    for members in ({'._cifar2': b'x', **tiny, 'cifar2/train/bird/._0.png': b'x'}, [here, *[(f'./{name}', data) for name,data in tiny.items()]]):
+        assert store.install_archive(write_tar(tmp_path/'a.tgz', members))=='cifar2' and store.is_installed('cifar2')
+        shutil.rmtree(home/'data'/'cifar2')
+
+def test_an_archive_that_was_not_needed_is_told(home, tiny, tmp_path, capsys):
+    "It has not been looked at, so nothing is claimed of it"
+    store.install_archive(write_tar(tmp_path/'a.tgz', tiny))
+    assert store.install_archive(write_tar(tmp_path/'b.tgz', {**tiny, 'cifar2/more.txt': b'x'}))=='cifar2'
+    assert 'cifar2 is installed already' in capsys.readouterr().out
+
+def test_pictures_of_another_size_are_another_set(home, tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(store.DATASETS, 'cifar2', store.DataSet('cifar2', 'three images', store.DATASETS['cifar2'].counts, size=(32,32)))
+    with pytest.raises(ValueError, match='28x28 pixels instead of 32x32'): store.install_archive(write_tar(tmp_path/'a.tgz', tiny))
+
+def test_other_files_are_named(home, tmp_path):
+    with zipfile.ZipFile(tmp_path/'a.tgz', 'w') as z: z.writestr('cifar2/x', 'x')
+    with pytest.raises(ValueError, match='is a zip file; a tar archive is needed'): store.install_archive(tmp_path/'a.tgz')
+    (tmp_path/'folder').mkdir()
+    with pytest.raises(FileNotFoundError, match='folder is no file'): store.install_archive(tmp_path/'folder')
+    with pytest.raises(ValueError, match='holds no files'): store.install_archive(write_tar(tmp_path/'none.tgz', {}))
+
+@pytest.mark.skipif(os.name=='nt', reason='links need a privilege on Windows')
+def test_a_link_to_a_place_that_is_gone(home, capsys):
+    "As after a disk was taken away"
+    (home/'data').mkdir(parents=True)
+    (home/'data'/'fastbook_ch4_sample').symlink_to(home/'gone')
+    assert store.install_shipped()==home/'data'/'fastbook_ch4_sample' and store.is_installed('fastbook_ch4_sample')
+
 def link(name, target, type):
     info = tarfile.TarInfo(name)
     info.type,info.linkname = type,target
     return info
 
+def below_0(name):
+    info = tarfile.TarInfo(name)
+    info.size = -512
+    return info
+
+def header(**changes):
+    "A member whose head says what `tarfile` itself would not write"
+    info = tarfile.TarInfo('cifar2/train/airplane/2.png')
+    info.pax_headers = {k.replace('_', '.'): v for k,v in changes.items()}
+    return info
+
 HOSTILE = {
+    'size below 0':    lambda m: [below_0('cifar2/a.png'), below_0('cifar2/b.png')],
+    'name too long':   lambda m: {**m, f'cifar2/train/bird/{"n"*300}.png': png()},
+    'sparse nonsense': lambda m: [*m.items(), header(GNU_sparse_major='1', GNU_sparse_minor='0', GNU_sparse_map='x')],
     'parent path':     lambda m: {**m, 'cifar2/../../evil.png': png()},
     'absolute path':   lambda m: {**m, '/fastbook_ch4_evil.png': png()},
     'symbolic link':   lambda m: [*m.items(), link('cifar2/train/airplane/2.png', '/etc/passwd', tarfile.SYMTYPE)],
