@@ -222,6 +222,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'fastbook_ch4.loss.check_probs': ('mnist_loss.html#check_probs', 'fastbook_ch4/loss.py'),
                                    'fastbook_ch4.loss.check_targets': ('mnist_loss.html#check_targets', 'fastbook_ch4/loss.py'),
                                    'fastbook_ch4.loss.decode_targets': ('mnist_loss.html#decode_targets', 'fastbook_ch4/loss.py'),
+                                   'fastbook_ch4.loss.line_up_logits': ('mnist_loss.html#line_up_logits', 'fastbook_ch4/loss.py'),
                                    'fastbook_ch4.loss.mnist_loss': ('mnist_loss.html#mnist_loss', 'fastbook_ch4/loss.py'),
                                    'fastbook_ch4.loss.sigmoid': ('mnist_loss.html#sigmoid', 'fastbook_ch4/loss.py')},
             'fastbook_ch4.models': {'fastbook_ch4.models.simple_net': ('nonlinearity.html#simple_net', 'fastbook_ch4/models.py')},

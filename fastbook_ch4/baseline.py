@@ -27,6 +27,7 @@ def mnist_distance(
     if not all(o.ndim in (2,3) for o in (a,b)) or a.shape[-2:]!=b.shape[-2:] or len(n)>1:
         raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. Pass (h, w) or (n, '
                          'h, w) with the same h and w.')
+    if a.device!=b.device: raise ValueError(f'The images are on {a.device} and {b.device}. Move one with .to(device).')
     return (check_pixels(a)-check_pixels(b)).abs().mean((-1,-2))
 
 # %% ../nbs/02_pixel_similarity.ipynb #5408711c
@@ -38,7 +39,13 @@ class PixelSimilarity:
     ):
         if len(means)!=2:
             raise ValueError(f'Two mean images are needed, not {len(means)}: pass {{label: image, label: image}}.')
+        for m in means.values():
+            if m.ndim!=2: raise ValueError(f'A mean image has shape (h, w), not {tuple(m.shape)}. Pass mean_digit(images).')
         self.labels,self.means,self.distance = list(means),list(means.values()),distance
-    def distances(self, x): return torch.stack([self.distance(x, m) for m in self.means])
+    def distances(self, x):
+        d = torch.stack([self.distance(x, m) for m in self.means])
+        if d.shape[1:]!=x.shape[:-2] or d.isnan().any():
+            raise ValueError(f'`distance` must give one number per image, {tuple(x.shape[:-2])}, not {tuple(d.shape[1:])} or NaN.')
+        return d
     def is_first(self, x): d = self.distances(x); return d[0]<d[1]
     def predict(self, x): return [self.labels[0 if first else 1] for first in self.is_first(x).reshape(-1)]

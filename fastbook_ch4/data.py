@@ -69,7 +69,8 @@ def grey_image(
     "Read `file` in grey, colour converted, upright, at its own size from `min_side` to `max_side`"
     name = 'This image' if isinstance(file, Image.Image) else file
     try:
-        img = ImageOps.exif_transpose(file if isinstance(file, Image.Image) else Image.open(file))
+        # from memory, since Pillow 12 scrambles some turned TIFF files that it opens by name
+        img = ImageOps.exif_transpose(file if isinstance(file, Image.Image) else Image.open(io.BytesIO(Path(file).read_bytes())))
         grey = img.convert('L')
         opaque = not img.has_transparency_data or img.convert('RGBA').getchannel('A').getextrema()[0]==255
     except Exception as e: raise ValueError(f'{name} is not a readable image ({e}). Replace or remove it.') from None
@@ -134,6 +135,7 @@ def check_pixels(
     x # Images as a tensor of any shape
 ) -> torch.Tensor: # `x` itself; `TypeError` for integers, `ValueError` for an empty tensor or values outside 0..1
     "Return `x` if it holds pixels the way this package keeps them: floats in 0..1"
+    if not isinstance(x, torch.Tensor): raise TypeError(f'Pass a tensor, not {type(x).__name__}: torch.as_tensor(...).')
     if not x.is_floating_point(): raise TypeError(f'Pixels must be floats in 0..1, not {x.dtype}. Use x.float()/255.')
     if x.numel()==0:
         raise ValueError(f'There are no pixels in a tensor of shape {tuple(x.shape)}. Pass at least one image.')
@@ -250,13 +252,15 @@ def tensor_dataloaders(
 ) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1); `dls.vocab[target]` is the label. `ValueError` if the parts do not fit
     "fastai `DataLoaders` of images that are in memory"
     if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
-    if len(vocab)!=2 or isinstance(vocab, str): raise ValueError(f'`vocab` must be a list of two labels, not {vocab!r}.')
+    if isinstance(vocab, (str,set)) or len(set(vocab))!=2 or len(vocab)!=2:
+        raise ValueError(f'`vocab` must be a list of two labels in the order of the targets, not {vocab!r}.')
     (train_x,_),(valid_x,_) = digits
     if train_x.ndim!=3 or train_x.shape[1:]!=valid_x.shape[1:]:
         raise ValueError(f'Images must be (n, h, w) of one size, not {tuple(train_x.shape)} and {tuple(valid_x.shape)}.')
     for x,y in digits:
+        odd = y[(y!=0)&(y!=1)].tolist()[:1] or [tuple(y.shape)]
         if y.shape!=(len(x),1) or not ((y==0)|(y==1)).all():
-            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {tuple(y.shape)}.')
+            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {odd[0]}.')
     def dataset(x, y):
         x = check_pixels(x).float()
         return DigitDataset(x.flatten(1) if flat else x[:,None], y if flat else y[:,0], vocab, tuple(x.shape[1:]))

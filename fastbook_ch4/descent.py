@@ -67,8 +67,10 @@ def quadratic(
 def line_up(
     preds,   # Predictions, one per target
     targets, # Targets; a last axis of size 1 may be missing on either side
-) -> tuple: # `preds, targets` of one shape, as plain tensors; `ValueError` if they do not pair up one to one are empty, or on two devices
+) -> tuple: # `preds, targets` of one shape, as plain tensors; `ValueError` if they do not pair up one to one, are empty or on two devices; `TypeError` for other things than tensors
     "Give `preds` and `targets` the same shape, or refuse"
+    for o in (preds,targets):
+        if not isinstance(o, torch.Tensor): raise TypeError(f'Pass tensors, not {type(o).__name__}: torch.as_tensor(...).')
     shapes = f'{tuple(preds.shape)} predictions do not pair up with {tuple(targets.shape)} targets'
     preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]  # fastai's tensor types refuse to mix
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
@@ -85,9 +87,10 @@ def line_up(
 def mse(
     preds,   # Predictions, float
     targets, # Targets, paired with `preds` by `line_up`
-) -> torch.Tensor: # () mean squared error; `ValueError` from `line_up`
+) -> torch.Tensor: # () mean squared error; errors of `line_up`, and `TypeError` for integers
     "Mean squared difference between `preds` and `targets`"
     preds,targets = line_up(preds, targets)
+    if not (preds-targets).is_floating_point(): raise TypeError(f'Predictions must be floats, not {preds.dtype}. Pass preds.float().')
     return ((preds-targets)**2).mean()
 
 # %% ../nbs/03_gradient_descent.ipynb #e09a612e
@@ -132,15 +135,16 @@ def apply_step(
     lr,          # Learning rate, positive and finite
     f=quadratic, # Function of `t` and `params` that predicts
     loss_func=rmse_loss # Function of predictions and targets that returns one number
-) -> tuple: # Predictions (n,) and loss (), both from before the step and detached
+) -> tuple: # Predictions (n,) and loss (), both from before the step and detached; `ValueError` without a finite gradient, and then nothing is changed
     "One step of gradient descent: predict, loss, gradient, step"
     check_lr(lr)
     params.grad = None
     preds = f(t, params)
     loss = loss_func(preds, targets)
-    loss.backward()
-    params.data -= lr*params.grad
-    params.grad = None
+    if loss.ndim or not loss.requires_grad: raise ValueError('The loss must be one number that depends on `params`. Do they require a gradient?')
+    grad, = torch.autograd.grad(loss, params)
+    if not grad.isfinite().all(): raise ValueError('The gradient is not finite. Scale the inputs, or begin elsewhere.')
+    params.data -= lr*grad
     return preds.detach(), loss.detach()
 
 # %% ../nbs/03_gradient_descent.ipynb #6f1a47dc

@@ -26,6 +26,8 @@ class BasicOptim(Optimizer):
         groups = [params] if plain else [L([p] if isinstance(p, Tensor) else p) for p in params]
         if not all(isinstance(p, Tensor) for group in groups for p in group):
             raise TypeError('Pass tensors, or lists of tensors: model.parameters(), not the model or its named_parameters().')
+        if any(p.requires_grad and not p.is_leaf for group in groups for p in group):
+            raise ValueError('One of the parameters is the result of a calculation, so no gradient reaches it. Call requires_grad_() last.')
         if not any(groups):
             raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
         super().__init__(groups, [], lr=lr, mom=mom, wd=wd)

@@ -23,10 +23,13 @@ def linear1(
     xb,      # (n, inputs) float
     weights, # (inputs, outputs)
     bias,    # (outputs,)
-) -> torch.Tensor: # (n, outputs); `TypeError` if `xb` holds integers
+) -> torch.Tensor: # (n, outputs); `TypeError` if `xb` holds integers, `ValueError` for other shapes
     "The linear model `xb@weights + bias`"
     if not xb.is_floating_point():
         raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with xb.float()/255.')
+    if xb.ndim!=2 or xb.shape[1]!=len(weights) or bias.shape!=weights.shape[1:]:
+        raise ValueError(f'Inputs {tuple(xb.shape)}, weights {tuple(weights.shape)} and bias {tuple(bias.shape)} do not go together. '
+                         'Pass (n, inputs), (inputs, outputs) and (outputs,); xb.flatten(1) makes rows of pictures.')
     return xb@weights + bias
 
 # %% ../nbs/05_training_loop.ipynb #f65b55b9
@@ -35,9 +38,11 @@ def calc_grad(
     yb,        # Its targets
     model,     # Function of `xb` that returns predictions
     loss_func, # Function of predictions and targets that returns one number
-) -> torch.Tensor: # () the loss, detached; the gradients are added to those that are there
+) -> torch.Tensor: # () the loss, detached; the gradients are added to those that are there. `ValueError` if it has none
     "Predict, compute the loss, and let `backward` add its gradients to the parameters'"
     loss = loss_func(model(xb), yb)
+    if loss.ndim or not loss.requires_grad:
+        raise ValueError('The loss must be one number that depends on parameters. Accuracy has no gradient; pass a loss such as `mnist_loss`.')
     loss.backward()
     return loss.detach()
 
