@@ -71,6 +71,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastbook_ch4.birds.birds_and_planes': ('birds_planes.html#birds_and_planes', 'fastbook_ch4/birds.py'),
                                     'fastbook_ch4.birds.channel_stats': ('birds_planes.html#channel_stats', 'fastbook_ch4/birds.py'),
                                     'fastbook_ch4.birds.check_bytes': ('birds_planes.html#check_bytes', 'fastbook_ch4/birds.py'),
+                                    'fastbook_ch4.birds.check_classes': ('birds_planes.html#check_classes', 'fastbook_ch4/birds.py'),
                                     'fastbook_ch4.birds.colour_dataloaders': ( 'birds_planes.html#colour_dataloaders',
                                                                                'fastbook_ch4/birds.py'),
                                     'fastbook_ch4.birds.colour_images': ('birds_planes.html#colour_images', 'fastbook_ch4/birds.py'),

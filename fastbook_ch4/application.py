@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import nn
 from torchvision.transforms.functional import gaussian_blur
 from . import store
-from .data import grey_image
+from .data import check_pixels, grey_image
 from .models import simple_net
 from .vision import trim_kernels
 from .ladder import Digits, MeanImages, run_step
@@ -50,8 +50,12 @@ def open_picture(
         raise TypeError(f'Pass an image file, its bytes or a PIL image, not {type(image).__name__}.')
     try:
         if isinstance(image, (str,Path)) and Path(image).exists() and not Path(image).is_file(): raise IsADirectoryError
+        if isinstance(image, (str,Path)):
+            if Path(image).stat().st_size>4*MAX_PIXELS: raise ValueError('the file is too large')
+            image = io.BytesIO(Path(image).read_bytes())
         img = image if isinstance(image, Image.Image) else Image.open(image)
         if img.width*img.height>MAX_PIXELS: raise ValueError(f'{img.width}x{img.height} pixels; at most 50 million')
+        if not img.width*img.height: raise ValueError('it has no pixels')
         return ImageOps.exif_transpose(img)
     except FileNotFoundError: raise ValueError('There is no such file.') from None
     except IsADirectoryError: raise ValueError('This cannot be read: it is not a file.') from None
@@ -118,7 +122,9 @@ def other_digits(
     n=200,  # Pictures per digit, at most 400
 ) -> torch.Tensor: # (m, 28, 28) float32 in 0..1, the first `n` shipped training pictures of each digit
     "Shipped training pictures of the digits that are not among `labels`"
+    labels = {str(o) for o in labels}
     count,pictures = {str(i): 0 for i in range(10) if str(i) not in labels},[]
+    if not count or n<1: raise ValueError(f'No picture is left without {", ".join(sorted(labels))}, {n} of each.')
     with tarfile.open(store.SHIPPED) as tar:
         for m in tar:
             split,label = m.name.split('/')[1:3] if m.name.endswith('.png') else ('','')
@@ -136,6 +142,9 @@ class Familiar:
         share=.98 # Share of `seen` that is near enough to the rest of it
     ):
         if len(seen)<2: raise ValueError('At least two pictures are needed to say how near is near.')
+        if seen.ndim!=3 or others.shape[1:]!=seen.shape[1:]:
+            raise ValueError(f'Both piles must be (n, h, w) of one size, not {tuple(seen.shape)} and {tuple(others.shape)}.')
+        for pile in (seen,others)[:1+bool(len(others))]: check_pixels(pile)
         self.seen,self.others,self.piles = seen,others,[self.outline(o) for o in (seen,others)]
         self.limit = self.nearest(self.piles[0], self.piles[0], itself=True).quantile(share)
     def outline(self, x):
@@ -175,6 +184,8 @@ class DigitModel:
     def size(self): return tuple(self.familiar.seen.shape[1:])
     @torch.no_grad()
     def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, 2), a column for each of `labels`
+        if check_pixels(pictures).shape[1:]!=self.size:
+            raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), not {tuple(pictures.shape)}.')
         x = pictures.to(next(self.model.parameters()).device)
         logits = self.model(x[:,None] if self.architecture=='resnet18' else x.flatten(1)).cpu()
         if logits.isnan().any(): raise ValueError('The model answers NaN. Train again with a smaller learning rate.')
@@ -211,11 +222,15 @@ FORMAT = 'fastbook_ch4 digit model 2'  # the number goes up when files of old ca
 MAX_BYTES = 2**27                      # the ladder's largest model has 21 million
 
 def save_digit_model(
-    digit_model, # A `DigitModel`; `ValueError` if some of its parameters are not finite
+    digit_model, # A `DigitModel`; `ValueError` if some of its parameters are not finite, or are not those of its architecture
     file,        # Where to; an older file is replaced at once or not at all
 ):
     "Write `digit_model` to `file` as safetensors with a description inside"
     m = digit_model.check()
+    with torch.random.fork_rng([]): plan = ARCHITECTURES[m.architecture](*m.size).state_dict()
+    mine = {k: (v.shape,v.dtype) for k,v in m.model.state_dict().items()}
+    if mine!={k: (v.shape,v.dtype) for k,v in plan.items()}:
+        raise ValueError(f'The model is no {m.architecture!r} for pictures of {m.size[1]}x{m.size[0]} pixels, so it could not be loaded.')
     about = {'architecture': m.architecture, 'labels': m.labels, 'accuracy': m.accuracy, 'centred': m.centred,
              'normalisation': 'grey values divided by 255', 'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
@@ -249,7 +264,6 @@ def load_digit_model(
         about,numbers = json.loads(about),dict(tensors)
         seen,others = [tensors.pop(o).float()/255 for o in ('seen','others')]
         if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
-        if others.shape[1:]!=seen.shape[1:]: raise ValueError(f'pictures of shapes {tuple(seen.shape)} and {tuple(others.shape)}')
         with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:])
         model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
         digit_model = DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others),

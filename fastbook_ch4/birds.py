@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['CIFAR10_LABELS', 'colour_images', 'pick_classes', 'torchvision_cifar', 'birds_and_planes', 'skip_cells',
-           'check_bytes', 'channel_stats', 'standardise', 'flat_net', 'share_right', 'fit_classes', 'shift_images',
-           'ColourDataset', 'colour_dataloaders']
+           'check_bytes', 'channel_stats', 'standardise', 'flat_net', 'check_classes', 'share_right', 'fit_classes',
+           'shift_images', 'ColourDataset', 'colour_dataloaders']
 
 # %% ../nbs/14_birds_planes.ipynb #c34b506a
+import io
 from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
 from IPython import get_ipython
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import nn
 from torchvision.datasets import CIFAR10
 from . import store
@@ -31,8 +32,13 @@ def colour_images(
     "All images in `folder`, in colour"
     images,files = [],image_files(folder)
     for f in files:
-        try: images.append(np.asarray(Image.open(f).convert('RGB')))
+        try:
+            img = ImageOps.exif_transpose(Image.open(io.BytesIO(f.read_bytes())))
+            opaque = not img.has_transparency_data or img.convert('RGBA').getchannel('A').getextrema()[0]==255
+            images.append(np.asarray(img.convert('RGB')))
         except Exception as e: raise ValueError(f'{f} is not a readable image ({e}). Replace or remove it.') from None
+        if img.mode[0] in 'IF' or not opaque:
+            raise ValueError(f'{f} has more than 8 bits a pixel or transparent parts. Save it with 8, on a plain background.')
         if images[-1].shape!=images[0].shape:
             raise ValueError(f'{f} is {images[-1].shape[1]}x{images[-1].shape[0]} pixels but {files[0].name} is '
                              f'{images[0].shape[1]}x{images[0].shape[0]}. Make all images one size.')
@@ -45,7 +51,7 @@ def pick_classes(
     labels=('airplane','bird'), # The ones to keep, in the order of their new numbers; `ValueError` for others
 ) -> tuple: # The images with these labels, and their new targets (n,) int64
     "Keep the images of some classes and number these anew"
-    if len(set(labels)&set(CIFAR10_LABELS))<len(labels):
+    if isinstance(labels, set) or len(set(labels)&set(CIFAR10_LABELS))<len(labels):
         raise ValueError(f'Pass labels of CIFAR-10, each once, not {labels}. They are {", ".join(CIFAR10_LABELS)}.')
     if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
     label_map = {CIFAR10_LABELS.index(label): i for i,label in enumerate(labels)}
@@ -77,13 +83,14 @@ def birds_and_planes(
         except OSError as e: raise FileNotFoundError(
             f'There are no images of birds and planes on this machine, and none were downloaded ({e}). With a network, run this '
             'again: it downloads 170 MB. From a file, cifar2.tgz or cifar10.tgz: ch4 data --archive FILE') from None
+    sizes = {}
     def load(split):
         folders = [Path(path or installed)/split/label for label in ('airplane','bird')]
         for f in folders:
             if not f.is_dir(): raise FileNotFoundError(f'There is no folder {f}. Expected train and test, each with airplane and bird.')
         xs = [colour_images(f) for f in folders]
-        sizes = [f'{x.shape[3]}x{x.shape[2]}' for x in xs]
-        if sizes[0]!=sizes[1]: raise ValueError(f'{folders[0]} has images of {sizes[0]} pixels, {folders[1]} of {sizes[1]}. Make all one size.')
+        sizes.update({f'{x.shape[3]}x{x.shape[2]}': f for x,f in zip(xs, folders)})
+        if len(sizes)>1: raise ValueError('; '.join(f'{f} has images of {size} pixels' for size,f in sizes.items())+'. Make all one size.')
         return torch.cat(xs), torch.tensor([0]*len(xs[0]) + [1]*len(xs[1]))
     return load('train'), load('test')
 
@@ -105,8 +112,10 @@ def check_bytes(
     images # (n, c, h, w) uint8
 ) -> torch.Tensor: # `images` themselves; `TypeError` for other numbers than bytes, `ValueError` for another shape or no image
     "Return `images` if they are as `colour_images` reads them"
+    if not isinstance(images, torch.Tensor): raise TypeError(f'Pass a tensor, not {type(images).__name__}: torch.from_numpy(...).')
     if images.dtype!=torch.uint8: raise TypeError(f'Images must be bytes from 0 to 255, not {images.dtype}.')
-    if images.ndim!=4 or not images.numel(): raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}.')
+    if images.ndim!=4 or not images.numel() or images.shape[1]>4:
+        raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}. Are the channels last? Pass images.permute(0,3,1,2).')
     return images
 
 # %% ../nbs/14_birds_planes.ipynb #0586c575
@@ -124,8 +133,8 @@ def standardise(
     std,    # (c,); `ValueError` if one is not positive or their number is wrong
 ) -> torch.Tensor: # (n, c, h, w) float32; a training set gets mean 0 and standard deviation 1 in each channel
     "What torchvision's `ToTensor` and `Normalize` do, for all `images` at once"
-    if not len(mean)==len(std)==check_bytes(images).shape[1]:
-        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, not {len(mean)} and {len(std)}.')
+    if not mean.shape==std.shape==check_bytes(images).shape[1:2]:
+        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, not {tuple(mean.shape)} and {tuple(std.shape)}.')
     if not (std>0).all(): raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. Is a channel the same everywhere?')
     return (images.float()/255 - mean[:,None,None])/std[:,None,None]
 
@@ -138,6 +147,19 @@ def flat_net(
     "Two linear layers with a tanh between them, that see an image as one row"
     return nn.Sequential(nn.Flatten(), nn.Linear(n_in,n_hidden), nn.Tanh(), nn.Linear(n_hidden,n_out))
 
+# %% ../nbs/14_birds_planes.ipynb #4a1e7705
+def check_classes(
+    x, # (n, ...) images
+    y, # (n,) int64
+    n_labels=None, # How many labels there are, if that is known
+):
+    "`ValueError` unless `y` holds one target per image of `x`, from 0 to `n_labels`-1"
+    if not len(x)==len(y)>0: raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many, at least one.')
+    if y.ndim!=1 or y.dtype!=torch.int64: raise ValueError(f'Targets must be int64 of shape (n,), not {tuple(y.shape)} of {y.dtype}.')
+    most = y.max().item()
+    if y.min()<0 or n_labels and most>=n_labels:
+        raise ValueError(f'Targets count the labels from 0{f" to {n_labels-1}" if n_labels else ""}, but they run from {y.min().item()} to {most}.')
+
 # %% ../nbs/14_birds_planes.ipynb #d4c97073
 @torch.no_grad()
 def share_right(
@@ -146,12 +168,15 @@ def share_right(
     y,     # (n,) int64
 ) -> float: # Accuracy in 0..1; `ValueError` if there are no images or not as many targets
     "Share of the images for which the largest logit is that of the right label"
-    if not len(x)==len(y)>0: raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many, at least one.')
-    if y.ndim!=1: raise ValueError(f'Targets must have the shape (n,), not {tuple(y.shape)}. Pass y.flatten().')
+    check_classes(x, y)
     training = model.training
     model.eval()
-    try: return sum((model(xb).argmax(1)==yb).sum().item() for xb,yb in zip(x.split(500), y.split(500)))/len(x)
+    try: logits = torch.cat([model(xb) for xb in x.split(500)])
     finally: model.train(training)
+    if logits.ndim!=2 or logits.shape[1]<2: raise ValueError(f'The model must return (n, labels), two or more, not {tuple(logits.shape)}.')
+    if logits.isnan().any(): raise ValueError('Some predictions are NaN. Train again with a smaller learning rate.')
+    check_classes(x, y, logits.shape[1])
+    return (logits.argmax(1)==y).sum().item()/len(x)
 
 # %% ../nbs/14_birds_planes.ipynb #00109a22
 def fit_classes(
@@ -165,7 +190,7 @@ def fit_classes(
     "Train with cross-entropy on shuffled mini-batches that are cut out of one tensor"
     if min(epochs, bs)<1: raise ValueError(f'Train for at least 1 epoch on batches of at least 1 image, not epochs={epochs} and bs={bs}.')
     (x,y),accs = train,[]
-    if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
+    for part in (train,valid): check_classes(*part)
     for _ in range(epochs):
         for idxs in torch.randperm(len(x)).split(bs):
             calc_grad(x[idxs], y[idxs], model, F.cross_entropy)
@@ -208,6 +233,8 @@ def colour_dataloaders(
 ) -> DataLoaders: # Batches of x (bs, 3, h, w) float32, normalised by the training images, and y (bs,); `dls.vocab[target]` is the label
     "fastai `DataLoaders` of colour images that are in memory"
     if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
+    for part in (train,valid): check_classes(*part, len(vocab))
+    if train[0].shape[1:]!=valid[0].shape[1:]: raise ValueError('Training and validation images differ in size.')
     stats = channel_stats(train[0])
     sets = [ColourDataset(standardise(x, *stats), y, vocab, tuple(x.shape[2:]), stats) for x,y in (train,valid)]
     return DataLoaders(DigitDL(sets[0], bs=min(bs, len(sets[0])), shuffle=True, drop_last=True), DigitDL(sets[1], bs=256),

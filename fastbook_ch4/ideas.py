@@ -35,7 +35,7 @@ def labelled_images(
         sizes.update(tuple(o.shape[1:]) for o in images)
         if len(sizes)>1: raise ValueError(f'{path} has images of {" and of ".join(map(str, sorted(sizes)))} pixels. Make all one size.')
         return torch.cat(images)[:,None], torch.arange(len(labels)).repeat_interleave(torch.tensor([len(o) for o in images]))
-    if not labels or len(set(labels))<len(labels): raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
+    if not labels or isinstance(labels, set) or len(set(labels))<len(labels): raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
     sizes = set()
     return load('train'), load('valid')
 

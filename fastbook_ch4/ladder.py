@@ -20,7 +20,7 @@ from . import store
 from .data import digit_labels, image_files, load_digits, tensor_dataloaders
 from .baseline import mean_digit, mnist_distance
 from .loss import check_probs, check_targets, mnist_loss, sigmoid
-from .descent import line_up
+from .descent import check_lr, line_up
 from .training import calc_grad, epochs_for, init_params, linear1, train_model
 from .optimizer import BasicOptim
 from .learner import digit_learner
@@ -101,6 +101,7 @@ def own_loop(
     lr=1.,       # Learning rate
 ) -> tuple: # Trained module, and (n,) probability of the first label for the validation images
     "Lesson 5: a linear model and a loop written by hand"
+    check_lr(lr)
     weights,bias = init_params((digits.n_pixels,1)),init_params(1)
     model,dl = partial(linear1, weights=weights, bias=bias),digits.dataloaders().train
     for _ in tracker(report)(range(epochs_for(len(dl), steps))):
@@ -135,6 +136,7 @@ def fit_learner(
     fit='fit', # Its method to train with
 ) -> tuple: # Trained module, and the activated predictions for the validation images
     "Train `learn` in silence but for `report`"
+    if lr is not None: check_lr(lr)
     with learn.no_bar(), learn.no_logging():
         getattr(learn, fit)(epochs_for(len(learn.dls.train), steps), lr, cbs=Report(report))
         return learn.model, learn.get_preds()[0]
@@ -204,6 +206,8 @@ def run_step(
     report=noop, # Told the share that is done
 ) -> Rung:
     "Train step `name` on `digits` and count what it gets right"
+    if name not in STEPS: raise ValueError(f'There is no step {name!r}. Choose one of {", ".join(STEPS)}.')
+    for _,y in (digits.train,digits.valid): check_targets(y)
     set_seed(seed)
     start = time.perf_counter()
     model,probs = STEPS[name](digits, report=report)
@@ -219,7 +223,7 @@ def class_accuracy(
     targets, # (n,) or (n, 1), 0 or 1
 ) -> float: # In 0..1; `ValueError` for other probabilities, targets or shapes, or if one target is missing
     "The mean of the accuracies for target 1 and for target 0"
-    probs,targets = line_up(check_probs(probs), check_targets(targets).reshape(-1))
+    probs,targets = [o.reshape(-1) for o in line_up(check_probs(probs), check_targets(targets))]
     if len(targets.unique())<2: raise ValueError('All targets are the same. Pass images of both labels.')
     return sum(((probs[targets==t]>.5)==bool(t)).float().mean().item() for t in (0,1))/2
 
@@ -304,10 +308,10 @@ def run_ladder(
     if unknown or not names:
         raise ValueError(f'There is no step {unknown[:1]}. Choose at least one of {", ".join(STEPS)}.')
     if out: Path(out).mkdir(parents=True, exist_ok=True)
-    for old in ('ladder.png', 'mistakes.png') if out else (): (Path(out)/old).unlink(missing_ok=True)  # of an earlier run
     rungs = []
     for name in names:
         rungs.append(run_step(name, digits, seed, partial(report, name)))
+        for old in ('ladder.png', 'mistakes.png') if out else (): (Path(out)/old).unlink(missing_ok=True)  # of an earlier run
         if out: write_csv(rungs, Path(out)/'ladder.csv')
         done(rungs[-1])
     if out: save_pictures(rungs, digits, Path(out))

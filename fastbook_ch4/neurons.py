@@ -29,16 +29,18 @@ def neuron(
 def slopes(
     f, # Function applied to each number on its own, such as `torch.tanh`; `ValueError` if it mixes them or has no gradient
     x, # Places, any shape, float; `TypeError` for integers, `ValueError` for none
-) -> torch.Tensor: # The slope of `f` at each place, of the shape of `x`
+) -> torch.Tensor: # The slope of `f` at each place, of the shape of `x`; `ValueError` also where `f` is NaN
     "The slope of `f` at each number of `x`, by autograd"
     if not x.is_floating_point(): raise TypeError(f'Places must be floats, not {x.dtype}. Pass x.float().')
     if x.numel()==0: raise ValueError('There is no place to look at. Pass at least one number.')
     at = x.detach().flatten().requires_grad_()
     y = f(at)
-    half = (len(at)+1)//2
-    if y.shape!=at.shape or not torch.allclose(f(at[:half]), y[:half], atol=1e-6, equal_nan=True):
+    alike = lambda idxs: torch.allclose(f(at[idxs]), y[idxs], atol=1e-6, equal_nan=True)  # whoever their neighbours are
+    order = torch.arange(len(at))
+    if y.shape!=at.shape or not (alike(order.flip(0)) and alike(order[:(len(at)+1)//2])):
         raise ValueError('The function does not treat each number on its own, so it has no slope at one number. '
                          'Vary one number and keep the others fixed, as `softmax_share` does.')
+    if y.isnan().any(): raise ValueError('The function is NaN at some of these places, so it has no slope there.')
     if not y.requires_grad: raise ValueError('The function has no gradient: nothing flows back from its values to `x`.')
     return torch.autograd.grad(y.sum(), at)[0].view(x.shape)
 
@@ -89,8 +91,11 @@ def activation_traits(
     ranges = (near.min(),out.min()),(near.max(),out.max())
     bounds = [round(b.item(), 2)+0. if abs(a-b)<.01 else None for a,b in ranges]
     chord = y[0] + (y[-1]-y[0])*(x+10)/20
+    jump,middle = slope.diff().abs(),slopes(f, (x[1:]+x[:-1])/2)
+    whole = torch.maximum((middle-slope[:-1]).abs(), (slope[1:]-middle).abs())>.9*jump  # a bend would give half of it to each side
+    kinks = (jump>.005) & whole
     return {'nonlinear': (y-chord).abs().max().item()>1e-6,
-            'kinks at': sorted({round(o, 2)+0. for o in x[1:][slope.diff().abs()>.005].tolist()}),
+            'kinks at': sorted({round(o, 2)+0. for o in x[1:][kinks].tolist()}),
             'sensitive': sensitive, 'saturated': ends, 'lower bound': bounds[0], 'upper bound': bounds[1]}
 
 # %% ../nbs/12_neurons.ipynb #c77b7153

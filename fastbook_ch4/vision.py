@@ -45,8 +45,8 @@ def image_sizes(
     "All sizes among `files` as the network will see them"
     def size(f):
         try:
-            with Image.open(f) as img: return img.size
-        except OSError: return grey_image(f).size  # says what is wrong with the file
+            with Image.open(f) as img: return img.size,img.getexif().get(0x112) if img.format!='PNG' else None  # and how it is turned
+        except Exception: return grey_image(f).size  # says what is wrong with the file
     sizes = {size(f): f for f in files}
     return sorted({grey_image(f).size for f in sizes.values()})
 
@@ -86,7 +86,7 @@ def most_wrong(
     targets, # (n,) or (n, 1), 0 or 1
 ) -> torch.Tensor: # Indices (int64) of the wrong answers, the most confident first; `ValueError` for other probabilities, targets or shapes
     "Where `probs` is on the wrong side of one half"
-    probs,targets = line_up(check_probs(probs), check_targets(targets).reshape(-1))
+    probs,targets = [o.reshape(-1) for o in line_up(check_probs(probs), check_targets(targets))]
     confidence = torch.where(probs>.5, probs, 1-probs)
     wrong = ((probs>.5) != (targets==1)).nonzero()[:,0]
     return wrong[confidence[wrong].argsort(descending=True)]
@@ -101,6 +101,7 @@ def show_mistakes(
     title='',  # Put before the count of mistakes above the pictures
 ) -> plt.Figure: # Each picture with its true label, the answer and how sure the model was
     "Draw the images that `probs` gets wrong"
+    if not len(images)==len(probs): raise ValueError(f'There are {len(images)} images and {len(probs)} probabilities. Pass as many.')
     wrong,names = most_wrong(probs, targets),[str(v).replace('$', r'\$') for v in vocab]
     shown = wrong[:max_n].tolist()
     ncols = min(6, max(len(shown), 1))
@@ -151,15 +152,17 @@ def trim_kernels(
     shape, # (c, h, w) of a picture; from now on `model` takes no other
 ) -> nn.Module: # `model`
     "Cut the weights that only ever meet padding off the convolutions whose answer is a single pixel"
-    maps = {}
+    maps,training = {},{m: m.training for m in model.modules()}
     def note(m, inputs, output):
         if output.shape[2:]==(1,1): maps[m] = inputs[0].shape[2:]
-    hooks,training = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)],model.training
-    model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
-    model.train(training)
-    for hook in hooks: hook.remove()
+    hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    try: model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
+    finally:
+        for hook in hooks: hook.remove()
+        for m,was in training.items(): m.training = was
     for m,(h,w) in maps.items():
-        if m.groups!=1 or m.dilation!=(1,1) or isinstance(m, WholeMap): continue
+        plain = m.groups==1 and m.dilation==(1,1) and m.padding_mode=='zeros' and not isinstance(m.padding, str)
+        if not plain or isinstance(m, WholeMap): continue
         i,j = m.padding
         m.weight = nn.Parameter(m.weight[:,:,i:i+h,j:j+w].clone())
         m.kernel_size,m.map,m.__class__ = tuple(m.weight.shape[2:]),(h,w),WholeMap

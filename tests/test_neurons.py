@@ -87,3 +87,8 @@ def test_between_two_orders_of_hidden_neurons_lies_a_hill(seed):
     net = lambda p: sum(out*neuron(X, w, b) for w,b,out in p)
     loss = lambda q: ((net(q)-net(p))**2).mean()
     assert loss(p.flip(0))<1e-20 and above_chord(loss, p, p.flip(0))>1e-4
+
+@pytest.mark.parametrize('f, kinks', [(lambda x: 3*x**2, []), (torch.exp, []), (lambda x: torch.sigmoid(10*x), []), (torch.abs, [0.]), (lambda x: torch.relu(x-1), [1.])])
+def test_a_bend_is_no_kink(f, kinks):
+    "However strong the bend is"
+    assert activation_traits(f)['kinks at']==kinks

@@ -49,6 +49,7 @@ PICTURES = {
     'one bit.png':          (lambda i: encode(i.convert('1')), READ, READ),
     'old.bmp':              (lambda i: encode(i, 'BMP'), READ, READ),
     'scan.tiff':            (lambda i: encode(i, 'TIFF'), READ, READ),
+    'turned.tiff':          (lambda i: encode(i.rotate(90, expand=True), 'TIFF', tiffinfo={0x0112: 6}), READ, READ),
     'new.webp':             (lambda i: encode(i.convert('RGB'), 'WEBP', lossless=True), READ, READ),
     '숫자 셋.png':           (encode, READ, READ),
     'n'*250+'.png':         (encode, READ, READ),
