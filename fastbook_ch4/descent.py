@@ -135,16 +135,16 @@ def apply_step(
     lr,          # Learning rate, positive and finite
     f=quadratic, # Function of `t` and `params` that predicts
     loss_func=rmse_loss # Function of predictions and targets that returns one number
-) -> tuple: # Predictions (n,) and loss (), both from before the step and detached; `ValueError` without a finite gradient, and then nothing is changed
+) -> tuple: # Predictions (n,) and loss (), both from before the step and detached; `ValueError` if the loss has no gradient
     "One step of gradient descent: predict, loss, gradient, step"
     check_lr(lr)
     params.grad = None
     preds = f(t, params)
     loss = loss_func(preds, targets)
     if loss.ndim or not loss.requires_grad: raise ValueError('The loss must be one number that depends on `params`. Do they require a gradient?')
-    grad, = torch.autograd.grad(loss, params)
-    if not grad.isfinite().all(): raise ValueError('The gradient is not finite. Scale the inputs, or begin elsewhere.')
-    params.data -= lr*grad
+    loss.backward()
+    params.data -= lr*params.grad
+    params.grad = None
     return preds.detach(), loss.detach()
 
 # %% ../nbs/03_gradient_descent.ipynb #6f1a47dc

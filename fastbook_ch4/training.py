@@ -22,13 +22,14 @@ def init_params(
 def linear1(
     xb,      # (n, inputs) float
     weights, # (inputs, outputs)
-    bias,    # (outputs,)
+    bias,    # (outputs,), or one number
 ) -> torch.Tensor: # (n, outputs); `TypeError` if `xb` holds integers, `ValueError` for other shapes
     "The linear model `xb@weights + bias`"
     if not xb.is_floating_point():
         raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with xb.float()/255.')
-    if xb.ndim!=2 or xb.shape[1]!=len(weights) or bias.shape!=weights.shape[1:]:
-        raise ValueError(f'Inputs {tuple(xb.shape)}, weights {tuple(weights.shape)} and bias {tuple(bias.shape)} do not go together. '
+    parts = [tuple(getattr(o, 'shape', ())) for o in (xb,weights,bias)]
+    if xb.ndim!=2 or xb.shape[1]!=len(weights) or parts[2] not in ((), parts[1][1:]):
+        raise ValueError('Inputs {}, weights {} and bias {} do not go together. '.format(*parts) +
                          'Pass (n, inputs), (inputs, outputs) and (outputs,); xb.flatten(1) makes rows of pictures.')
     return xb@weights + bias
 

@@ -61,7 +61,6 @@ CASES = {
     'calc_grad: accuracy':            (lambda: calc_grad(torch.ones(2,3), torch.ones(2,1), nn.Linear(3,1), batch_accuracy), ValueError, 'Accuracy has no gradient'),
     'calc_grad: a loss per item':     (lambda: calc_grad(torch.ones(2,3), torch.ones(2,1), nn.Linear(3,1), lambda p,t: p-t), ValueError, 'one number'),
     'apply_step: no gradient':        (lambda: apply_step(torch.ones(3), torch.ones(4), torch.zeros(4), .1), ValueError, 'require a gradient'),
-    'apply_step: huge inputs':        (lambda: apply_step(torch.ones(3).requires_grad_(), torch.full((4,), 1e20), torch.zeros(4), .1), ValueError, 'not finite'),
     'BasicOptim: calculated':         (lambda: BasicOptim([torch.ones(3).requires_grad_()*.01], .1), ValueError, r'requires_grad_\(\) last'),
     'loaders: a set of labels':       (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES,ZEROS)), {'3','7'}), ValueError, 'in the order of the targets'),
     'loaders: twice the same label':  (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES,ZEROS)), ['3','3']), ValueError, 'two labels'),
