@@ -274,7 +274,9 @@ def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
     if argv is None:  # as a program of its own: a request to end must not leave anything half-written
         for name in ('SIGTERM','SIGHUP'):
-            if hasattr(signal, name): signal.signal(getattr(signal, name), lambda number, _: sys.exit(128+number))
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number)==signal.SIG_DFL:  # `nohup` has it ignored, and that stays
+                signal.signal(number, lambda number, _: sys.exit(128+number))
     for name in ('stdout','stderr'):
         if getattr(sys, name) is None: setattr(sys, name, open(os.devnull, 'w'))  # closed by whoever started this
     for stream in (sys.stdout,sys.stderr):

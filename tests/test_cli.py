@@ -151,16 +151,16 @@ def test_a_reader_who_has_seen_enough(home):
 
 @pytest.fixture
 def interrupt(home):
-    "Function that runs `ch4`, sends Ctrl-C once it says `until`, and returns status and what it said"
+    "Function that runs `ch4`, sends Ctrl-C or another signal once it says `until`, and returns status and what it said"
     if os.name=='nt': pytest.skip('Ctrl-C cannot be sent to a process there')
-    def run(*args, until, cwd):
+    def run(*args, until, cwd, by=signal.SIGINT):
         env = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'utf8'}
         p = subprocess.Popen([sys.executable, '-m', 'fastbook_ch4.cli', *map(str, args)], cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         for line in p.stdout:
             if until in line: break
         time.sleep(.3)
-        p.send_signal(signal.SIGINT)
+        p.send_signal(by)
         out,err = p.communicate(timeout=60)
         return p.returncode,err
     return run
@@ -170,6 +170,12 @@ def test_ctrl_c_keeps_what_is_finished(interrupt, tmp_path):
     assert status==130 and err=='\nch4: interrupted; what was finished is kept\n'
     assert [r['step'] for r in read(tmp_path/'out'/'ladder.csv')]==['pixel similarity','own loop']
     assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors','ladder.csv'] and [f.name for f in tmp_path.iterdir() if f.name!='home']==['out']
+
+def test_a_request_to_end_leaves_nothing_half_written(interrupt, tmp_path):
+    "As `kill` sends it, or a machine that is shut down"
+    status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,two', '--out', 'out', until='own loop', cwd=tmp_path, by=signal.SIGTERM)
+    assert status==143 and err==''
+    assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors','ladder.csv']
 
 def test_ctrl_c_before_anything_is_finished(interrupt, tmp_path):
     status,err = interrupt('ladder', '--data', 'shipped', '--out', 'out', until='Loading', cwd=tmp_path)
