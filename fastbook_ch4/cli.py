@@ -107,10 +107,10 @@ def climb(args):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')
     rungs = []
     def done(r):
+        if not rungs: (args.out/MODEL).unlink(missing_ok=True)  # of an earlier run, as its pictures
         rungs.append(r)
         say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
     with only_one_in(args.out):
-        (args.out/MODEL).unlink(missing_ok=True)  # of an earlier run
         try: run_ladder(digits, names, args.seed, args.out, report, done)
         finally:  # also if someone has waited long enough
             best = max(rungs, key=lambda r: r.correct, default=None)
