@@ -49,10 +49,11 @@ def open_picture(
     elif not isinstance(image, (str,Path,Image.Image)):
         raise TypeError(f'Pass an image file, its bytes or a PIL image, not {type(image).__name__}.')
     try:
-        if isinstance(image, (str,Path)) and Path(image).exists() and not Path(image).is_file(): raise IsADirectoryError
         if isinstance(image, (str,Path)):
-            if Path(image).stat().st_size>4*MAX_PIXELS: raise ValueError('the file is too large')
-            image = io.BytesIO(Path(image).read_bytes())
+            file = Path(image)
+            if file.exists() and not file.is_file(): raise IsADirectoryError
+            if file.stat().st_size>4*MAX_PIXELS: raise ValueError('the file is too large')
+            image = io.BytesIO(file.read_bytes())
         img = image if isinstance(image, Image.Image) else Image.open(image)
         if img.width*img.height>MAX_PIXELS: raise ValueError(f'{img.width}x{img.height} pixels; at most 50 million')
         if not img.width*img.height: raise ValueError('it has no pixels')

@@ -258,9 +258,10 @@ def tensor_dataloaders(
     if train_x.ndim!=3 or train_x.shape[1:]!=valid_x.shape[1:]:
         raise ValueError(f'Images must be (n, h, w) of one size, not {tuple(train_x.shape)} and {tuple(valid_x.shape)}.')
     for x,y in digits:
-        odd = y[(y!=0)&(y!=1)].tolist()[:1] or [tuple(y.shape)]
-        if y.shape!=(len(x),1) or not ((y==0)|(y==1)).all():
-            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {odd[0]}.')
+        odd = y[(y!=0) & (y!=1)]
+        if y.shape!=(len(x),1) or len(odd):
+            wrong = odd[0].item() if len(odd) else tuple(y.shape)
+            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {wrong}.')
     def dataset(x, y):
         x = check_pixels(x).float()
         return DigitDataset(x.flatten(1) if flat else x[:,None], y if flat else y[:,0], vocab, tuple(x.shape[1:]))
