@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['lesson_style', 'mnist_sample', 'image_files', 'grey_image', 'decode_images', 'fingerprint', 'cached_pixels',
-           'load_images', 'check_pixels', 'digit_labels', 'load_digits', 'digit_tensors', 'DigitDataset', 'DigitDL',
+           'load_images', 'check_pixels', 'digit_labels', 'load_digits', 'digit_tensors', 'read_grey',
            'tensor_dataloaders', 'digit_dataloaders']
 
 # %% ../nbs/01_data.ipynb #0845af41
@@ -21,13 +21,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, torch
 from cycler import cycler
 from PIL import Image, ImageOps
-from fastai.data.core import DataLoaders, TfmdDL
-from fastai.data.transforms import CategoryMap
+from fastai.data.core import DataLoaders
 from fastai.data.external import URLs
-from fastai.torch_core import TensorImageBW, TitledStr
-from fastcore.all import store_attr
 
 from . import store
+from .loaders import memory_dataloaders
 
 # %% ../nbs/01_data.ipynb #3c570424
 def lesson_style():
@@ -186,60 +184,17 @@ def digit_tensors(
     (train_x,train_y),(valid_x,valid_y) = load_digits(path)
     return train_x.flatten(1), train_y, valid_x.flatten(1), valid_y
 
-# %% ../nbs/01_data.ipynb #f19bd226
-class DigitDataset:
-    "Pairs of pixels and a target, which `decode` turns back into a picture and its label"
-    def __init__(self,
-        x,     # (n, h*w) or (n, 1, h, w) float in 0..1
-        y,     # (n, 1) or (n,) targets, or `None` for images whose label is to be predicted
-        vocab, # The label of target 0 and the label of target 1
-        size,  # (h, w) of an image
-    ):
-        store_attr()
-        self.vocab = CategoryMap(vocab, sort=False)  # as fastai's reports expect it
-    def __len__(self): return len(self.x)
-    def __getitem__(self, i): return (self.x[i],) if self.y is None else (self.x[i], self.y[i])
-    def batch(self, idxs): return tuple(o.index_select(0, idxs) for o in (self.x,self.y) if o is not None)
-    def to(self, device): return DigitDataset(self.x.to(device), self.y if self.y is None else self.y.to(device), self.vocab, self.size)
-    def decode(self, o, full=True):
-        return (TensorImageBW(o[0].view(1,*self.size)), *[TitledStr(self.vocab[int(t)]) for t in o[1:]])
-    def new_empty(self): return DigitDataset(self.x[:0], self.y[:0], self.vocab, self.size)
-    def for_images(self,
-        images # Files, or tensors (h, w), (1, h, w) or (h*w,); `TypeError`/`ValueError` if not floats in 0..1 or of another size
-    ):
-        "A dataset of the same kind that holds unlabelled `images`"
-        (h,w),items = self.size,[]
-        for im in images:
-            if isinstance(im, (str,Path,Image.Image)): im = np.asarray(grey_image(im))/255
-            if not isinstance(im, (torch.Tensor,np.ndarray)): raise TypeError(f'Pass image files or tensors, not {type(im).__name__}.')
-            im = check_pixels(torch.as_tensor(im))
-            if tuple(im.shape) not in ((h,w), (1,h,w), (h*w,)):
-                raise ValueError(f'An image has shape {tuple(im.shape)}; expected {self.size}.')
-            items.append(im.reshape(self.x.shape[1:]).to(self.x))
-        if not items: raise ValueError('There are no images. Pass at least one.')
-        return DigitDataset(torch.stack(items), None, self.vocab, self.size)
-
-# %% ../nbs/01_data.ipynb #8c75ebfe
-class DigitDL(TfmdDL):
-    "A fastai loader that slices each mini-batch out of a `DigitDataset` at once"
-    def __init__(self, dataset, bs=256, shuffle=False, num_workers=0, **kwargs):
-        super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, **kwargs)
-    def get_idxs(self):
-        if not self.shuffle: return torch.arange(self.n)
-        return torch.randperm(self.n, generator=torch.Generator().manual_seed(self.rng.getrandbits(63)))
-    def sample(self): return torch.as_tensor(self.get_idxs(), device=self.dataset.x.device)
-    def create_batches(self, idxs):
-        for batch in idxs.split(self.bs)[self.offs::self.num_workers]:  # 0 and 1, or the share of one worker process
-            if len(batch)==self.bs or len(batch) and not self.drop_last: yield self.dataset.batch(batch)
-    def to(self, device):
-        super().to(device)
-        self.dataset = self.dataset.to(device)
-    def new(self, dataset=None, cls=None, **kwargs):
-        if dataset is not None and not isinstance(dataset, DigitDataset): dataset = self.dataset.for_images(dataset)
-        return super().new(dataset, cls, **kwargs)
-    def _pre_show_batch(self, b, max_n=9):
-        pictures = self.decode_batch(b, max_n)
-        return TensorImageBW(torch.stack([o[0] for o in pictures])), None, pictures
+# %% ../nbs/01_data.ipynb #515d889c
+def read_grey(
+    o # Image file or its bytes, a PIL image or its array of bytes, or floats in 0..1 as an array or a tensor
+) -> torch.Tensor: # float32 in 0..1; errors of `grey_image` and `check_pixels`, `TypeError` for anything else
+    "The grey levels of a picture, however it is passed"
+    if isinstance(o, bytes): o = Image.open(io.BytesIO(o))
+    if isinstance(o, np.ndarray) and o.dtype==np.uint8: o = Image.fromarray(o)
+    if isinstance(o, (str,Path,Image.Image)): o = np.asarray(grey_image(o))/255
+    if not isinstance(o, (torch.Tensor,np.ndarray)):
+        raise TypeError(f'Pass image files, arrays or tensors, not {type(o).__name__}.')
+    return check_pixels(torch.as_tensor(o)).float()
 
 # %% ../nbs/01_data.ipynb #d5f55eda
 def tensor_dataloaders(
@@ -248,10 +203,11 @@ def tensor_dataloaders(
     bs=256,       # Images per mini-batch
     shuffle=True, # New random order of the training images each epoch?
     device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
-    flat=True,    # Rows, for linear models? `False`: pictures x (bs, 1, h, w) with targets (bs,), and no short last training batch
-) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1); `dls.vocab[target]` is the label. `ValueError` if the parts do not fit
+    flat=True,    # Rows, for linear models? Else pictures, and no short last training batch
+    item_tfms=None,  # fastai's transforms for single pictures
+    batch_tfms=None, # fastai's transforms for mini-batches
+) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1), or pictures x (bs, 1, h, w) and y (bs,)
     "fastai `DataLoaders` of images that are in memory"
-    if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
     if isinstance(vocab, (str,set)) or len(set(vocab))!=2 or len(vocab)!=2:
         raise ValueError(f'`vocab` must be a list of two labels in the order of the targets, not {vocab!r}.')
     (train_x,_),(valid_x,_) = digits
@@ -262,12 +218,9 @@ def tensor_dataloaders(
         if y.shape!=(len(x),1) or len(odd):
             wrong = odd[0].item() if len(odd) else tuple(y.shape)
             raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {wrong}.')
-    def dataset(x, y):
-        x = check_pixels(x).float()
-        return DigitDataset(x.flatten(1) if flat else x[:,None], y if flat else y[:,0], vocab, tuple(x.shape[1:]))
-    train,valid = [dataset(x, y) for x,y in digits]
-    train_dl = DigitDL(train, bs=bs if flat else min(bs, len(train)), shuffle=shuffle, drop_last=not flat)
-    return DataLoaders(train_dl, DigitDL(valid, bs=bs), device=torch.device(device))
+    train,valid = [(check_pixels(x).float()[:,None], y[:,0].long()) for x,y in digits]
+    return memory_dataloaders(train, valid, vocab, read_grey, bs, shuffle=shuffle, flat=flat, item_tfms=item_tfms,
+                              batch_tfms=batch_tfms, device=device)
 
 # %% ../nbs/01_data.ipynb #93bdaf3b
 def digit_dataloaders(

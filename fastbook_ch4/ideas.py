@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import nn
 from . import store
-from .data import DigitDataset, DigitDL, check_pixels, load_images
+from .loaders import memory_dataloaders
+from .data import check_pixels, load_images, read_grey
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
-from fastai.torch_core import TensorImageBW
 
 # %% ../nbs/15_first_model.ipynb #aa0d78f6
 def ten_digits() -> Path: # Folder with `train/0` to `train/9` (400 images each) and `valid/0` to `valid/9` (100 each)
@@ -58,20 +58,19 @@ def class_dataloaders(
     valid, # The same for the validation set
     vocab, # The label of each target, in order
     bs=64, # Images per mini-batch; the training loader drops a shorter last one
-    batch_tfms=(), # fastai's transforms for training batches, such as `aug_transforms` returns
-    device='cpu',  # Where batches go
+    batch_tfms=None, # fastai's transforms for mini-batches, such as `aug_transforms` returns
+    device='cpu',    # Where all images go, at once
+    item_tfms=None,  # fastai's transforms for single pictures
 ) -> DataLoaders: # Batches of x (bs, 1, h, w) float32 and y (bs,); `ValueError` if the parts do not fit
     "fastai `DataLoaders` of images in memory, with any number of labels"
     for x,y in (train,valid):
         if x.ndim!=4 or y.shape!=x.shape[:1]: raise ValueError(f'Images {tuple(x.shape)} and targets {tuple(y.shape)} do not fit.')
         if y.is_floating_point() or not ((y>=0) & (y<len(vocab))).all():
             raise ValueError(f'Targets must be integers from 0 to {len(vocab)-1}, the places of labels in `vocab`.')
-    if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
     if train[0].shape[1:]!=valid[0].shape[1:]: raise ValueError('Training and validation images differ in size.')
-    parts = [DigitDataset(TensorImageBW(check_pixels(x).float()), y, list(vocab), tuple(x.shape[2:])) for x,y in (train,valid)]
-    parts[0].split_idx = 0  # by this fastai's transforms know a training set
-    train_dl = DigitDL(parts[0], bs=min(bs, len(parts[0])), shuffle=True, drop_last=True, after_batch=list(batch_tfms))
-    return DataLoaders(train_dl, DigitDL(parts[1], bs=256), device=torch.device(device))
+    train,valid = [(check_pixels(x).float(), y) for x,y in (train,valid)]
+    return memory_dataloaders(train, valid, list(vocab), read_grey, bs, val_bs=256, item_tfms=item_tfms,
+                              batch_tfms=batch_tfms, device=device)
 
 # %% ../nbs/15_first_model.ipynb #12c516c5
 def take_body(

@@ -45,15 +45,19 @@ def line_up_logits(
 def mnist_loss(
     predictions, # Logits (n,) or (n, 1), float
     targets,     # 0 or 1 for each; a last axis of size 1 may be missing
-    reduction='mean', # 'mean' or 'sum' of the losses, or 'none' for one loss per target
+    reduction=None, # 'mean' or 'sum' of the losses, or 'none' for one loss per target; `mnist_loss.reduction` if `None`
 ) -> torch.Tensor: # (), or (n,) with 'none', each loss in 0..1; `ValueError` for other targets, shapes or reductions
     "How far `sigmoid(predictions)` is from `targets` on average"
+    reduction = reduction or mnist_loss.reduction
     if reduction not in ('mean','sum','none'):
         raise ValueError(f"`reduction` must be 'mean', 'sum' or 'none', not {reduction!r}.")
     preds,targs = line_up_logits(predictions, targets)
     probs = sigmoid(preds)
     losses = torch.where(targs==1, 1-probs, probs)
     return losses.flatten() if reduction=='none' else getattr(losses, reduction)()
+
+# fastai sets the first to 'none' while it wants single losses; the second lets `MixUp` blend losses in place of targets
+mnist_loss.reduction,mnist_loss.y_int = 'mean',True
 
 # %% ../nbs/04_mnist_loss.ipynb #206542fc
 def check_probs(

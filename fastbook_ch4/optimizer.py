@@ -30,8 +30,10 @@ class BasicOptim(Optimizer):
             raise ValueError('One of the parameters is the result of a calculation, so no gradient reaches it. Call requires_grad_() last.')
         if not any(groups):
             raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
+        if lr==0: check_lr(lr)
         super().__init__(groups, [], lr=lr, mom=mom, wd=wd)
-    def step(self):
+    def step(self, closure=None):
+        if closure is not None: raise NotImplementedError('Call `backward` before `step`, which takes no closure here.')
         for group,hyper in zip(self.param_lists, self.hypers):
             for p in group:
                 if p.grad is not None: p.data -= hyper['lr']*p.grad
@@ -39,7 +41,9 @@ class BasicOptim(Optimizer):
         for group in self.param_lists:
             for p in group: p.grad = None
     def _set_hyper(self, k, v):
-        if k=='lr': L(v).map(check_lr)
+        if k=='lr':
+            for o in v:
+                if o!=0: check_lr(o)  # a warm-up may begin at 0
         if k=='wd' and any(v):
             raise ValueError(f'BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai\'s SGD.')
         super()._set_hyper(k, v)

@@ -13,10 +13,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, torch, torch.nn.functional as F
 from PIL import Image
 from torch import nn
+from .loaders import Target
 from .data import digit_labels, grey_image, image_files, load_digits, tensor_dataloaders
 from .descent import line_up
 from .loss import batch_accuracy, check_probs, check_targets, mnist_loss
-from fastai.data.block import CategoryBlock, DataBlock
+from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, parent_label
 from fastai.learner import Learner
@@ -62,7 +63,7 @@ def image_dataloaders(
     train,valid = [[f for label in labels for f in image_files(path/split/label)] for split in ('train','valid')]
     sizes = image_sizes(train+valid)
     if len(sizes)>1: raise ValueError(f'{path} has images of {" and of ".join(map(str, sizes))} pixels. Make all one size.')
-    block = DataBlock(blocks=(ImageBlock(GreyRGB), CategoryBlock(vocab=labels)), get_y=parent_label,
+    block = DataBlock(blocks=(ImageBlock(GreyRGB), TransformBlock(type_tfms=Target(labels))), get_y=parent_label,
                       splitter=IndexSplitter(range(len(train), len(train)+len(valid))))
     return block.dataloaders(train+valid, bs=min(bs, len(train)), val_bs=256, num_workers=0, device=device)
 
@@ -122,9 +123,12 @@ def grey_dataloaders(
     path,        # Folder in fastai's layout with two labels
     bs=64,       # Images per mini-batch; the training loader drops a shorter last one
     device=None, # Where all images go, at once; a GPU if there is one when `None`
+    item_tfms=None,  # fastai's transforms for single pictures
+    batch_tfms=None, # fastai's transforms for mini-batches, such as `aug_transforms` returns
 ) -> DataLoaders: # Batches of x (bs, 1, h, w) float32 and y (bs,) int64; `dls.vocab[target]` is the label
     "fastai `DataLoaders` of the images under `path`, in memory and with one channel"
-    return tensor_dataloaders(load_digits(path), digit_labels(path)[::-1], bs, device=device or default_device(), flat=False)
+    return tensor_dataloaders(load_digits(path), digit_labels(path)[::-1], bs, device=device or default_device(),
+                              flat=False, item_tfms=item_tfms, batch_tfms=batch_tfms)
 
 # %% ../nbs/09_resnet.ipynb #8d2ab2cf
 def fused_adamw(

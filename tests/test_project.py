@@ -52,7 +52,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 def test_a_module_imports_nothing_from_a_later_lesson():
-    order = ['store','lab','doctor','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer',
+    order = ['store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer',
         'birds','ideas','application','app','figures','questions']
     for name in order[1:]:
         imported = re.findall(r'^from \.(\w*) import|^from \. import (\w+)', (ROOT/'fastbook_ch4'/f'{name}.py').read_text(), re.M)
