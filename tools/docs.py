@@ -1,4 +1,4 @@
-"""Build the documentation site from nbs/, site/ and _quarto.yml.
+"""Build the documentation site from nbs/, site/, CONTRIBUTING.md and _quarto.yml.
 
     python tools/docs.py            into _docs/, with smalldocs (pure Python, no network)
     python tools/docs.py --quarto   the same with Quarto, where that is installed
@@ -49,9 +49,18 @@ def heading_id(text):
 
 def anchors(text):
     "The Markdown `text` with the ids of headings in its links as this site gives them"
-    return re.sub(r'\]\(((?:\.\./nbs/)?\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
+    return re.sub(r'\]\(((?:(?:\.\./)?nbs/)?\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
 
-def beside(text): return re.sub(r'\]\(\.\./(nbs|site)/', '](', text)  # on the site, all pages lie side by side
+def beside(text):
+    "The Markdown `text` with links that fit the site, where all pages lie side by side"
+    text = re.sub(r'\]\((\.\./)?CONTRIBUTING\.md', '](contribute.md', text)
+    return re.sub(r'\]\((\.\./)?(nbs|site)/', '](', text)
+
+def front_matter(text):
+    "The Markdown `text`, which opens as a notebook does, with its title and the line below as a page of the site has them"
+    m = re.match(r'# (.+)\n\n> (.+)\n', text)
+    if not m: raise ValueError(f'A page opens with "# title", an empty line and "> description", but this one with {text[:60]!r}.')
+    return f'---\n{yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)}---\n{text[m.end():]}'
 
 def page_text(text, documented, cfg):
     "The Markdown `text` of nbdev as this site shows it: links fit its pages, and formulas are MathML"
@@ -154,6 +163,8 @@ def prepare():
     documented = {p: documented_names(PROC/f'{p}.ipynb') for p in pages}
     titles = {p: finish(PROC/f'{p}.ipynb', documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
+    contributing = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')  # at the top, where GitHub looks for it
+    (PROC/'contribute.md').write_text(front_matter(contributing), encoding='utf8')
     for f in PROC.glob('*.md'): f.write_text(beside(anchors(f.read_text(encoding='utf8'))), encoding='utf8')
     shutil.copy(quarto, PROC)
     (PROC/'_address.yml').write_text(yaml.safe_dump({'website': {'site-url': cfg['site'], 'repo-url': cfg['home']}}), encoding='utf8')
