@@ -57,7 +57,7 @@ readme: ## make README.md from nbs/index.ipynb
 	$(call install,dev,.[dev])
 	@$(RUN) tools/readme.py
 
-address: ## write user, repo and branch of settings.ini into the first cells of the notebooks
+address: ## write user, repo and branch of settings.ini into the notebooks and CITATION.cff
 	$(call install,dev,.[dev])
 	@$(RUN) tools/address.py
 

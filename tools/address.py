@@ -1,4 +1,4 @@
-"""Write the project's address, user, repo and branch of settings.ini, into the notebooks.
+"""Write the project's address, user, repo and branch of settings.ini, into the notebooks and CITATION.cff.
 
     python tools/address.py [FOLDER]
 
@@ -36,5 +36,11 @@ def write(f, new):
     nb.cells = [cell]+cells
     write_nb(nb, f)
 
+def cite(f, new):
+    "Bring `repository-code` in the citation file `f` to the address `new`"
+    line = 'repository-code: https://github.com/{user}/{repo}'.format_map(new)
+    f.write_text(re.sub('^repository-code: .*', line, f.read_text(encoding='utf8'), flags=re.M), encoding='utf8')
+
 if __name__=='__main__':
+    cite(ROOT/'CITATION.cff', settings())
     for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).glob('*.ipynb')): write(f, settings())
