@@ -1,5 +1,5 @@
 "The project itself: notebooks and modules in step, metadata, the wheel, the star import, the README"
-import ast,configparser,os,re,shutil,subprocess,sys,sysconfig,tomllib
+import ast,configparser,os,re,shutil,subprocess,sys,sysconfig,tarfile,tomllib
 from pathlib import Path
 
 import pytest
@@ -131,6 +131,8 @@ def test_others_warnings_still_show():
 
 def test_wheel_works_elsewhere(copy, tmp_path):
     run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', tmp_path/'dist', cwd=copy, PYTHONPATH='')  # a source archive, and from it the wheel
+    with tarfile.open(next((tmp_path/'dist').glob('*.tar.gz'))) as source: inside = {name.partition('/')[2] for name in source.getnames()}
+    assert {'README.md','LICENSE','CHANGELOG.md','CITATION.cff','CONTRIBUTING.md','settings.ini'}<=inside
     wheel = next((tmp_path/'dist').glob('*.whl'))
     run(sys.executable, '-m', 'venv', tmp_path/'venv', cwd=tmp_path)
     bin = tmp_path/'venv'/('Scripts' if os.name=='nt' else 'bin')

@@ -1,0 +1,112 @@
+"The papers at the top of the project: what changed, how to cite it, how to contribute; no page counts the tests"
+import importlib.util,re,subprocess,sys
+
+import pytest,yaml
+from conftest import NOTEBOOKS, ROOT, cells
+from test_project import SETTINGS
+
+CHANGES = (ROOT/'CHANGELOG.md').read_text(encoding='utf8')
+CITATION = (ROOT/'CITATION.cff').read_text(encoding='utf8')
+CONTRIBUTING = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')
+KINDS = {'Added','Changed','Deprecated','Removed','Fixed','Security'}
+VERSION = SETTINGS['DEFAULT']['version']
+
+
+def load_tool(name):
+    "The module `tools/<name>.py`"
+    spec = importlib.util.spec_from_file_location(name, ROOT/'tools'/f'{name}.py')
+    mod = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mod)
+    return mod
+
+# What changed
+
+def sections(changes): return re.findall(r'^## \[(.+?)\](?: - (.*))?$', changes, re.M)
+
+def dated(changes):
+    "The versions that have a section in `changes`, the newest first, each with its day"
+    return [(version,day) for version,day in sections(changes) if version!='Unreleased']
+
+def test_the_changelog_knows_the_newest_version():
+    assert len(sections(CHANGES))==len(re.findall('^## ', CHANGES, re.M))
+    assert sections(CHANGES)[0] in [('Unreleased',''), *dated(CHANGES)]
+    assert not dated(CHANGES) or dated(CHANGES)[0][0]==VERSION, 'a section for the version in settings.ini is missing'
+    for _,day in dated(CHANGES): assert re.fullmatch(r'\d{4}-\d\d-\d\d', day)
+
+def test_the_changelog_has_the_kinds_of_its_form():
+    for section in re.split('^## ', CHANGES, flags=re.M)[1:]:
+        kinds = re.findall('^### (.+)', section, re.M)
+        assert len(kinds)==len(set(kinds)) and set(kinds)<=KINDS
+
+def test_a_released_version_is_read():
+    changes = '## [Unreleased]\n\n## [0.2.0] - 2027-01-31\n\n### Fixed\n\n## [0.1.0] - 2026-12-01\n'
+    assert dated(changes)==[('0.2.0','2027-01-31'), ('0.1.0','2026-12-01')]
+
+# How to cite it
+
+def check(file):
+    "Run the schema checker, which brings the schema of citation files along; returns its exit status and output"
+    cmd = [sys.executable, '-m', 'check_jsonschema', '--builtin-schema', 'vendor.citation-file-format', '--default-filetype', 'yaml', str(file)]
+    p = subprocess.run(cmd, capture_output=True, text=True, encoding='utf8')
+    return p.returncode, p.stdout+p.stderr
+
+def test_the_citation_is_valid():
+    status,out = check(ROOT/'CITATION.cff')
+    assert status==0, out
+
+@pytest.mark.parametrize('right,wrong,complaint', [
+    ('authors:\n  - name: The fastbook_ch4 authors\n', '', 'authors'),
+    ('isbn: 978-1-4920-4552-6', 'isbn: the book', 'isbn'),
+    ('license: Apache-2.0', 'license: Apache', 'license')])
+def test_the_checker_refuses_a_broken_citation(right, wrong, complaint, tmp_path):
+    assert right in CITATION
+    (tmp_path/'CITATION.cff').write_text(CITATION.replace(right, wrong), encoding='utf8')
+    status,out = check(tmp_path/'CITATION.cff')
+    assert status!=0 and complaint in out
+
+def test_the_citation_agrees_with_the_settings():
+    cite,ini = yaml.safe_load(CITATION),SETTINGS['DEFAULT']
+    assert cite['version']==VERSION and cite['license']==ini['license'] and cite['keywords']==ini['keywords'].split()
+    assert cite['authors']==[{'name': ini['author']}]
+    assert cite['repository-code']==f'https://github.com/{ini["user"]}/{ini["repo"]}', 'run `make address`'
+
+def test_the_works_cited_are_those_on_the_licence_page():
+    page = (ROOT/'site'/'licence.md').read_text(encoding='utf8').split('## The works')[1]
+    for work in yaml.safe_load(CITATION)['references']:
+        assert work['title'] in page or 'MNIST' in work['title']
+        for author in work['authors']: assert author['family-names'] in page
+        assert str(work.get('year', '')) in page
+
+def test_a_fork_is_cited_by_its_address(tmp_path):
+    (tmp_path/'CITATION.cff').write_text(CITATION, encoding='utf8')
+    load_tool('address').cite(tmp_path/'CITATION.cff', dict(user='ada', repo='digits', branch='trunk'))
+    old,new = yaml.safe_load(CITATION),yaml.safe_load((tmp_path/'CITATION.cff').read_text(encoding='utf8'))
+    assert new==old|{'repository-code': 'https://github.com/ada/digits'}
+
+# How to contribute
+
+def test_links_of_contributing_lead_to_files():
+    links = re.findall(r'\]\(([^)#]+)', CONTRIBUTING)
+    assert len(links)>=4 and all((ROOT/link).is_file() for link in links)
+
+def test_contributing_becomes_a_page_of_the_site():
+    docs = load_tool('docs')
+    page = docs.beside(docs.front_matter(CONTRIBUTING))
+    assert page.startswith('---\ntitle: Contribute\ndescription: How the project is laid out') and '\n---\n\n## ' in page
+    assert '](licence.md#' in page and '](questionnaire.ipynb)' in page and '](site/' not in page
+    assert docs.beside('[a](../CONTRIBUTING.md#the-site) [b](../nbs/x.ipynb)')=='[a](contribute.md#the-site) [b](x.ipynb)'
+    with pytest.raises(ValueError, match='opens with "# title"'): docs.front_matter('A page without a title')
+
+# No count of tests
+
+COUNT = r'(?:\d|hundred|thousand) (?:\w+ ){0,2}(?:passed|tests|cases)\b'
+TEXTS = {f.name: f.read_text(encoding='utf8') for f in [*ROOT.glob('*.md'), *(ROOT/'site').glob('*.md')]}
+TEXTS |= {f.name: '\n'.join(source for _,source,_ in cells(f.stem)) for f in NOTEBOOKS}
+
+@pytest.mark.parametrize('text', ['a line like `1850 passed, 0 failed`', '1,850 tests', '171 named cases', 'more than ten thousand generated cases'])
+def test_a_count_of_tests_is_noticed(text): assert re.search(COUNT, text)
+
+@pytest.mark.parametrize('name', TEXTS)
+def test_no_page_counts_the_tests(name):
+    "It would be wrong after the next change"
+    assert not re.search(COUNT, TEXTS[name])
