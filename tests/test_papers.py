@@ -46,8 +46,8 @@ def test_a_released_version_is_read():
 
 def check(file):
     "Run the schema checker, which brings the schema of citation files along; returns its exit status and output"
-    cmd = [sys.executable, '-m', 'check_jsonschema', '--builtin-schema', 'vendor.citation-file-format', '--default-filetype', 'yaml', str(file)]
-    p = subprocess.run(cmd, capture_output=True, text=True, encoding='utf8')
+    options = ['--builtin-schema', 'vendor.citation-file-format', '--default-filetype', 'yaml']
+    p = subprocess.run([sys.executable, '-m', 'check_jsonschema', *options, file], capture_output=True, text=True, encoding='utf8')
     return p.returncode, p.stdout+p.stderr
 
 def test_the_citation_is_valid():
@@ -103,7 +103,8 @@ COUNT = r'(?:\d|hundred|thousand) (?:\w+ ){0,2}(?:passed|tests|cases)\b'
 TEXTS = {f.name: f.read_text(encoding='utf8') for f in [*ROOT.glob('*.md'), *(ROOT/'site').glob('*.md')]}
 TEXTS |= {f.name: '\n'.join(source for _,source,_ in cells(f.stem)) for f in NOTEBOOKS}
 
-@pytest.mark.parametrize('text', ['a line like `1850 passed, 0 failed`', '1,850 tests', '171 named cases', 'more than ten thousand generated cases'])
+@pytest.mark.parametrize('text', ['a line like `1850 passed, 0 failed`', '1,850 tests', '171 named cases',
+    'more than ten thousand generated cases'])
 def test_a_count_of_tests_is_noticed(text): assert re.search(COUNT, text)
 
 @pytest.mark.parametrize('name', TEXTS)

@@ -131,7 +131,8 @@ def test_others_warnings_still_show():
 
 def test_wheel_works_elsewhere(copy, tmp_path):
     run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', tmp_path/'dist', cwd=copy, PYTHONPATH='')  # a source archive, and from it the wheel
-    with tarfile.open(next((tmp_path/'dist').glob('*.tar.gz'))) as source: inside = {name.partition('/')[2] for name in source.getnames()}
+    source = next((tmp_path/'dist').glob('*.tar.gz'))
+    with tarfile.open(source) as archive: inside = {name.partition('/')[2] for name in archive.getnames()}
     assert {'README.md','LICENSE','CHANGELOG.md','CITATION.cff','CONTRIBUTING.md','settings.ini'}<=inside
     wheel = next((tmp_path/'dist').glob('*.whl'))
     run(sys.executable, '-m', 'venv', tmp_path/'venv', cwd=tmp_path)
