@@ -12,7 +12,8 @@ url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
 
 setup(
     version=cfg['version'], description=cfg['description'], author=cfg['author'], license=cfg['license'],
-    keywords=cfg['keywords'].split(), url=url, project_urls={'Repository': url, 'Changelog': f"{url}/blob/{cfg['branch']}/CHANGELOG.md"},
+    keywords=cfg['keywords'].split(), url=url,
+    project_urls={'Repository': url, 'Changelog': f"{url}/blob/{cfg['branch']}/CHANGELOG.md"},
     long_description=(here/'README.md').read_text(encoding='utf8'), long_description_content_type='text/markdown',
     classifiers=['Intended Audience :: Education', 'Intended Audience :: Developers', 'Programming Language :: Python :: 3',
                  'Topic :: Scientific/Engineering :: Artificial Intelligence'],

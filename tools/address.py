@@ -39,7 +39,8 @@ def write(f, new):
 def cite(f, new):
     "Bring `repository-code` in the citation file `f` to the address `new`"
     line = 'repository-code: https://github.com/{user}/{repo}'.format_map(new)
-    f.write_text(re.sub('^repository-code: .*', line, f.read_text(encoding='utf8'), flags=re.M), encoding='utf8')
+    text = re.sub('^repository-code: .*', line, f.read_text(encoding='utf8'), flags=re.M)
+    f.write_text(text, encoding='utf8')
 
 if __name__=='__main__':
     cite(ROOT/'CITATION.cff', settings())

@@ -57,9 +57,9 @@ def beside(text):
     return re.sub(r'\]\((\.\./)?(nbs|site)/', '](', text)
 
 def front_matter(text):
-    "The Markdown `text`, which opens as a notebook does, with its title and the line below as a page of the site has them"
+    "The Markdown `text`, which opens as a notebook does, with title and description as a page has them"
     m = re.match(r'# (.+)\n\n> (.+)\n', text)
-    if not m: raise ValueError(f'A page opens with "# title", an empty line and "> description", but this one with {text[:60]!r}.')
+    if not m: raise ValueError(f'A page opens with "# title", "" and "> description", not {text[:60]!r}.')
     return f'---\n{yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)}---\n{text[m.end():]}'
 
 def page_text(text, documented, cfg):
@@ -163,7 +163,7 @@ def prepare():
     documented = {p: documented_names(PROC/f'{p}.ipynb') for p in pages}
     titles = {p: finish(PROC/f'{p}.ipynb', documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
-    contributing = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')  # at the top, where GitHub looks for it
+    contributing = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')  # where GitHub looks for it
     (PROC/'contribute.md').write_text(front_matter(contributing), encoding='utf8')
     for f in PROC.glob('*.md'): f.write_text(beside(anchors(f.read_text(encoding='utf8'))), encoding='utf8')
     shutil.copy(quarto, PROC)
