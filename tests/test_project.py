@@ -78,6 +78,9 @@ def test_the_page_of_guarantees_names_tests_that_exist():
     rows = [line for line in page.splitlines() if line.startswith('- ')]
     named = re.findall(r'`(test_\w+\.py)::(\w+)`', page)
     assert len(rows)>15 and all('*Proved by* `test' in row for row in rows) and (ROOT/'tests'/'anywhere.sh').exists()
+    table = [line.split('|')[3] for line in page.splitlines() if line.startswith('| `')]
+    named += [('test_fastai_table.py',test) for cell in table for test in re.findall(r'`(test_\w+)`', cell)]
+    assert len(table)>12
     for file,test in named: assert re.search(rf'^def {test}\(', (ROOT/'tests'/file).read_text(encoding='utf8'), re.M), f'{file}::{test}'
 
 def test_no_machine_paths_or_hosts():
