@@ -8,11 +8,10 @@ __all__ = ['CIFAR10_LABELS', 'colour_image', 'colour_images', 'pick_classes', 't
            'fit_classes', 'shift_images', 'read_colour', 'colour_dataloaders']
 
 # %% ../nbs/14_birds_planes.ipynb #c34b506a
-import io
+import io,sys
 from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
-from IPython import get_ipython
 from PIL import Image, ImageOps
 from torch import nn
 from torchvision.datasets import CIFAR10
@@ -109,12 +108,13 @@ def skip_cells(
     **reasons # What is needed, as in `#| needs: images`, and why it is not there; '' if it is there
 ):
     "From the next cell on, a notebook cell that needs what is not there prints the reason and does not run"
-    if get_ipython() is None: raise RuntimeError('There is no notebook here whose cells could be skipped.')
+    shell = sys.modules['IPython'].get_ipython() if 'IPython' in sys.modules else None
+    if shell is None: raise RuntimeError('There is no notebook here whose cells could be skipped.')
     def skip(lines):
         for need,reason in reasons.items():
             if reason and f'#| needs: {need}' in map(str.strip, lines): return [f'print({f"Not run: {reason}"!r})\n']
         return lines
-    todo = get_ipython().input_transformers_cleanup
+    todo = shell.input_transformers_cleanup
     todo[:] = [f for f in todo if getattr(f, '__qualname__', '')!=skip.__qualname__] + [skip]
 
 # %% ../nbs/14_birds_planes.ipynb #caa83993

@@ -8,18 +8,13 @@ __all__ = ['lesson_style', 'mnist_sample', 'image_files', 'grey_image', 'decode_
            'tensor_dataloaders', 'digit_dataloaders']
 
 # %% ../nbs/01_data.ipynb #0845af41
-import warnings
-with warnings.catch_warnings():
-    # torch and pandas announce the end of two things that fastai 2.8 uses at import; a reader can do nothing about it
-    for old in ('torch.jit.script', 'mode.chained_assignment'): warnings.filterwarnings('ignore', message=f'.*{old}')
-    import fastai.vision.all
+import fastai.vision.all  # all of it: a `Learner` gets `lr_find` and more from there
 
 # %% ../nbs/01_data.ipynb #a2259209
 import hashlib,io,os,time
 from pathlib import Path
 
 import matplotlib.pyplot as plt, numpy as np, torch
-from cycler import cycler
 from PIL import Image, ImageOps
 from fastai.data.core import DataLoaders
 from fastai.data.external import URLs
@@ -33,7 +28,7 @@ def lesson_style():
     plt.rcParams.update({
         'figure.figsize': (5.5,3.2), 'figure.facecolor': 'white', 'savefig.facecolor': 'white',
         'axes.titlesize': 11, 'figure.titlesize': 11, 'axes.spines.top': False, 'axes.spines.right': False,
-        'image.cmap': 'Greys', 'axes.prop_cycle': cycler(color=['#0072B2','#D55E00','#009E73','#CC79A7','#E69F00','#56B4E9'])})
+        'image.cmap': 'Greys', 'axes.prop_cycle': plt.cycler(color=['#0072B2','#D55E00','#009E73','#CC79A7','#E69F00','#56B4E9'])})
 
 # %% ../nbs/01_data.ipynb #45d79133
 def mnist_sample() -> Path: # Folder with `train/3`, `train/7`, `valid/3` and `valid/7`

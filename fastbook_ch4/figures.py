@@ -35,7 +35,6 @@ from .birds import CIFAR10_LABELS, flat_net, pick_classes
 from fastai.data.load import DataLoader
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
-from IPython.display import HTML
 from PIL import Image
 from scipy.optimize import fsolve
 from torchvision import transforms as T
@@ -135,8 +134,9 @@ def figure_table(
 # %% ../nbs/figures.ipynb #1bdcc9da
 def show_figures(
     values # Id -> value, as the functions below return them
-) -> HTML: # Small text, backticks as code, what differs in bold
+) -> 'IPython.display.HTML': # Small text, backticks as code, what differs in bold
     "The `figure_table` of `values`, to be shown on a page"
+    from IPython.display import HTML  # not in a plain install; it is wherever a notebook is
     def cell(s):
         s = re.sub('`(.*?)`', r'<code>\1</code>', html.escape(str(s)))
         return f'<b>{s}</b>' if s.startswith('differs') else s
@@ -727,8 +727,9 @@ def figure_counts() -> pd.DataFrame: # A row per kind, a column per source and t
 def figure_notes(
     figures,       # `Figure`s
     column='note', # Which of their texts: 'note' or 'how'
-) -> HTML: # One paragraph per text, after the first of the figures that it is about
+) -> 'IPython.display.HTML': # One paragraph per text, after the first of the figures that it is about
     "What the ledger says in words about `figures`"
+    from IPython.display import HTML
     notes = {}
     for f in figures:
         if getattr(f, column): notes.setdefault(getattr(f, column), []).append(f)

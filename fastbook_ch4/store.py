@@ -282,8 +282,8 @@ def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
     "Download data set `name`, fastai's `URLs.<key>`, check and install it; `OSError` if that fails or the server is silent for `timeout` seconds"
     if offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
     from http.client import HTTPException
-    from fastbook_ch4.data import URLs  # imports fastai without its import-time warnings
     import fastai.data
+    from fastai.data.external import URLs
     from fastdownload.core import check,checks_module,read_checks
     url,archive,checks = getattr(URLs, key),_fastai_folder('archive')/f'{name}.tgz',checks_module(fastai.data)
     with _lock(DATASETS[name]) as home:
