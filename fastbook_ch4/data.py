@@ -8,7 +8,7 @@ __all__ = ['lesson_style', 'mnist_sample', 'image_files', 'grey_image', 'decode_
            'tensor_dataloaders', 'digit_dataloaders']
 
 # %% ../nbs/01_data.ipynb #0845af41
-import fastai.vision.all  # all of it: a `Learner` gets `lr_find` and more from there
+import fastbook_ch4.quiet_fastai
 
 # %% ../nbs/01_data.ipynb #a2259209
 import hashlib,io,os,time

@@ -7,7 +7,7 @@ __all__ = ['digit_learner', 'saturation']
 
 # %% ../nbs/07_learner.ipynb #604a01c1
 from .loss import batch_accuracy, mnist_loss
-import fastai.vision.all
+import fastbook_ch4.quiet_fastai
 from fastai.learner import Learner
 from fastai.optimizer import SGD
 

@@ -51,12 +51,30 @@ def test_no_function_reads_a_variable_of_the_module(module):
                  if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)} - {'__all__'}
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
+ORDER = ['quiet_fastai','store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
+         'neurons','thermometer','birds','ideas','application','app','figures','questions','all','cli']
+
+def modules_used(source):
+    "The modules of this package that the Python text `source` imports, wherever in it"
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import): names |= {o.name for o in node.names}
+        if isinstance(node, ast.ImportFrom):
+            base = '.'.join(filter(None, ('fastbook_ch4' if node.level else '', node.module)))
+            names |= {base} | {f'{base}.{o.name}' for o in node.names}
+    return {name.split('.')[1] for name in names if name.startswith('fastbook_ch4.')} & set(ORDER)
+
+@pytest.mark.parametrize('line', ['from .data import URLs', 'from . import data', 'from fastbook_ch4.data import *', 'from fastbook_ch4 import cli,data',
+    'import fastbook_ch4.data', 'import os,fastbook_ch4.data as d', 'def f():\n    if True: from fastbook_ch4.data import URLs'])
+def test_every_way_to_import_is_seen(line): assert 'data' in modules_used(line)
+
 def test_a_module_imports_nothing_from_a_later_lesson():
-    order = ['store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer',
-        'birds','ideas','application','app','figures','questions']
-    for name in order[1:]:
-        imported = re.findall(r'^from \.(\w*) import|^from \. import (\w+)', (ROOT/'fastbook_ch4'/f'{name}.py').read_text(), re.M)
-        for other in filter(None, sum(imported, ())): assert order.index(other)<order.index(name), f'{name} imports {other}'
+    "Not even inside a function"
+    sources = {f.stem: f.read_text(encoding='utf8') for f in (ROOT/'fastbook_ch4').glob('*.py') if f.stem not in ('__init__','_modidx')}
+    assert sorted(sources)==sorted(ORDER)
+    for name,source in sources.items():
+        later = modules_used(source) & set(ORDER[ORDER.index(name):])
+        assert not later, f'{name} imports {later}'
 
 # Metadata
 
