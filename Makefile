@@ -1,21 +1,31 @@
-# `make` lists the targets. VENV=DIR uses another environment, PYTHON=... another interpreter to make it with.
+# `make` lists the targets. VENV=DIR uses another environment, PYTHON=... another interpreter to make it with, and TORCH=cpu
+# takes PyTorch without the libraries for GPUs; an environment remembers that.
 VENV ?= .venv
 PYTHON ?= python3
+TORCH ?= $(shell cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)
 .DEFAULT_GOAL := help
 .PHONY: help install ladder test test-full lab docs docs-quarto docs-serve readme address outputs bench clean
 
 # An environment is up to date for this folder when its stamp holds this key.
-KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)
+KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)$(TORCH:%= %)
 RUN := "$(VENV)/bin/python"
 
-# $(call install,STAMP,WHAT): install WHAT into $(VENV) unless that was done for this folder and these settings
+# $(call install,STAMP,WHAT): install WHAT into $(VENV) unless that was done for this folder and these settings.
+# uv takes a third of pip's time, and only uv knows TORCH. pip installs where uv cannot be had, or does not get through
+# because only pip is set up for the proxy or mirror of the place.
 define install
 @if [ "$$(cat "$(VENV)/.fastbook_ch4-$(1)" 2>/dev/null)" != "$(KEY)" ]; then \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")' && \
 	{ test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"; } && \
-	echo 'Installing into $(VENV); this takes a few minutes and happens once.' && \
-	$(RUN) -m pip install --disable-pip-version-check -e '$(2)' && \
-	for stamp in run $(1); do echo "$(KEY)" > "$(VENV)/.fastbook_ch4-$$stamp"; done; \
+	if [ "$(TORCH)" != "$$(cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)" ] && ls -d "$(VENV)"/lib/python*/site-packages/torch >/dev/null 2>&1; \
+	then echo '$(VENV) has another PyTorch than TORCH=$(TORCH) asks for. Remove it, or name a new environment with VENV=DIR.' >&2; exit 1; fi && \
+	echo 'Installing into $(VENV); this takes a minute or a few, and happens once.' && \
+	uv=$$(command -v uv || { $(RUN) -m pip install -q uv >&2 && echo "$(VENV)/bin/uv"; } || true) && \
+	if [ "$$uv" ] && "$$uv" pip install --python $(RUN) $(TORCH:%=--torch-backend %) -e '$(2)'; then :; \
+	elif [ "$(TORCH)" ]; then echo 'TORCH=$(TORCH) could not be installed; it needs uv.' >&2; exit 1; \
+	else $(RUN) -m pip install --disable-pip-version-check -e '$(2)'; fi && \
+	for stamp in run $(1); do echo "$(KEY)" > "$(VENV)/.fastbook_ch4-$$stamp"; done && \
+	echo "$(TORCH)" > "$(VENV)/.fastbook_ch4-torch"; \
 fi
 endef
 

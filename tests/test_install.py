@@ -1,0 +1,120 @@
+"What `make` installs, and with what: uv or pip, and PyTorch as TORCH says. The packages are small ones from an index on this machine"
+import http.server,os,re,shutil,ssl,subprocess,sys,sysconfig,threading,zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform!='linux', reason='PyTorch comes without the libraries for GPUs elsewhere, and Windows has no make')
+UV = shutil.which('uv', path=os.pathsep.join([sysconfig.get_path('scripts'), os.environ['PATH']]))
+
+def write_wheel(folder, name, version, requires=(), files={}):
+    "The smallest wheel that can be installed, with `files` in it, each a path and its text"
+    info = f'{name}-{version}.dist-info'
+    needs = ''.join(f'Requires-Dist: {r}\n' for r in requires)
+    with zipfile.ZipFile(folder/f'{name}-{version}-py3-none-any.whl', 'w') as z:
+        z.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}')
+        z.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+        for path,text in files.items():
+            item = zipfile.ZipInfo(path)
+            item.external_attr = 0o100755<<16  # it may be a command
+            z.writestr(item, text)
+        z.writestr(f'{info}/RECORD', ''.join(f'{n},,\n' for n in [*z.namelist(), f'{info}/RECORD']))
+
+class Index(http.server.BaseHTTPRequestHandler):
+    "PyPI as http://127.0.0.1:PORT/pypi, and as a proxy https://download.pytorch.org; `root` has a folder of wheels for each"
+    protocol_version = 'HTTP/1.1'
+    def do_CONNECT(self):
+        self.send_response(200)
+        self.end_headers()
+        self.server.asked.append(self.path)
+        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile,self.wfile = self.connection.makefile('rb'),self.connection.makefile('wb', 0)
+    def do_GET(self):
+        *where,name = self.path.strip('/').split('/')
+        folder,wheels = self.server.root/where[0],[]
+        if folder.is_dir(): wheels = [f.name for f in folder.iterdir() if f.name.split('-')[0].replace('_', '-')==name]
+        if name.endswith('.whl'): body = (folder/name.replace('%2B', '+')).read_bytes()
+        else: body = ''.join(f'<a href="/{where[0]}/{w.replace("+", "%2B")}">{w}</a>\n' for w in wheels).encode()
+        self.send_response(200 if body else 404)
+        for header in (('Content-Type', 'text/html' if wheels else 'application/octet-stream'), ('Content-Length', str(len(body)))): self.send_header(*header)
+        self.end_headers()
+        if self.command=='GET': self.wfile.write(body)
+    do_HEAD = do_GET
+    def log_message(self, *args): pass
+
+@pytest.fixture
+def index(tmp_path):
+    "The server, with its certificate"
+    if not shutil.which('openssl'): pytest.skip('openssl makes the certificate of the index')
+    key,cert = tmp_path/'key.pem',tmp_path/'cert.pem'
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert, '-subj', '/CN=index',
+                    '-addext', 'subjectAltName=DNS:download.pytorch.org', '-addext', 'basicConstraints=critical,CA:FALSE'], check=True, capture_output=True)
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Index)
+    server.root,server.asked,server.tls,server.cert = tmp_path/'index',[],ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),cert
+    server.tls.load_cert_chain(cert, key)
+    for place in ('pypi','whl'): (server.root/place).mkdir(parents=True)
+    write_wheel(server.root/'pypi', 'torch', '2.9', ['nvidia-cublas'], {'torch/__init__.py': ''})
+    write_wheel(server.root/'pypi', 'nvidia_cublas', '13')
+    write_wheel(server.root/'whl', 'torch', '2.9+cpu', files={'torch/__init__.py': ''})
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+BACKEND = '''
+import shutil
+def get_requires_for_build_editable(settings=None): return []
+def build_editable(folder, settings=None, metadata=None): return shutil.copy('built/fastbook_ch4-1-py3-none-any.whl', folder).rsplit('/')[-1]
+'''
+CLI = '''
+from importlib.metadata import distributions
+print('ladder with', *sorted(f"{d.name} {d.version}" for d in distributions() if d.name in ("torch","nvidia_cublas")))
+'''
+
+@pytest.fixture
+def make(tmp_path, index):
+    "Function that runs our Makefile in a project that needs only torch, with `tools` in the PATH; returns status and output"
+    project = tmp_path/'a project'
+    (project/'built').mkdir(parents=True)
+    shutil.copy(ROOT/'Makefile', project)
+    for name in ('settings.ini','setup.py'): (project/name).write_text('')
+    (project/'pyproject.toml').write_text('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+                                          '[project]\nname = "fastbook_ch4"\nversion = "1"\ndependencies = ["torch>=2.4"]\n')
+    (project/'backend.py').write_text(BACKEND)
+    write_wheel(project/'built', 'fastbook_ch4', '1', ['torch>=2.4'], {'fastbook_ch4/cli.py': CLI})
+    def run(*args, tools=()):
+        path = tmp_path/'bin'
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        for tool in ('sh','make','cat','cksum','tr','ls'): (path/tool).symlink_to(shutil.which(tool))
+        for tool in tools: (path/Path(tool).name).symlink_to(tool)
+        env = {'PATH': str(path), 'HOME': str(tmp_path), 'LANG': 'C.UTF-8', 'UV_DEFAULT_INDEX': f'http://127.0.0.1:{index.server_port}/pypi', 'UV_NO_CONFIG': '1',
+               'PIP_INDEX_URL': f'http://127.0.0.1:{index.server_port}/pypi', 'PIP_CONFIG_FILE': os.devnull, 'PIP_RETRIES': '0',
+               'HTTPS_PROXY': f'http://127.0.0.1:{index.server_port}', 'SSL_CERT_FILE': str(index.cert)}
+        p = subprocess.run([path/'make', *args, f'PYTHON={sys.executable}'], cwd=project, env=env, capture_output=True, text=True)
+        return p.returncode, p.stdout+p.stderr
+    return run
+
+@pytest.mark.skipif(not UV, reason='uv is not installed')
+def test_uv_installs_and_torch_comes_as_asked(make, index):
+    status,said = make('ladder', 'TORCH=cpu', tools=[UV])
+    assert status==0 and 'ladder with torch 2.9+cpu\n' in said, said
+    assert set(index.asked)=={'download.pytorch.org:443'}
+    status,said = make('ladder', tools=[UV])  # the environment remembers
+    assert status==0 and 'Installing' not in said and 'ladder with torch 2.9+cpu\n' in said, said
+    status,said = make('ladder', 'TORCH=cu126', tools=[UV])
+    assert status==2 and '.venv has another PyTorch than TORCH=cu126 asks for' in said and 'VENV=DIR' in said
+    status,said = make('ladder', 'VENV=other', 'TORCH=', tools=[UV])
+    assert status==0 and 'ladder with nvidia_cublas 13 torch 2.9\n' in said, said
+
+def test_without_uv_pip_installs(make):
+    status,said = make('ladder', 'TORCH=cpu')
+    assert status==2 and 'TORCH=cpu could not be installed; it needs uv.' in said
+    status,said = make('ladder')
+    assert status==0 and 'ladder with nvidia_cublas 13 torch 2.9\n' in said, said
+
+def test_pip_brings_uv_and_takes_over_if_that_fails(make, index):
+    write_wheel(index.root/'pypi', 'uv', '1', files={'uv-1.data/scripts/uv': '#!/bin/sh\necho asked for: "$@"\nexit 1\n'})
+    status,said = make('ladder', 'VENV=an other')
+    assert status==0 and re.search(r'asked for: pip install --python an other/bin/python -e \.\n', said), said
+    assert 'ladder with nvidia_cublas 13 torch 2.9\n' in said
