@@ -5,7 +5,10 @@
 # %% auto #0
 __all__ = ['Picture', 'Label', 'Target', 'MemoryDatasets', 'MemoryDL', 'memory_dataloaders']
 
-# %% ../nbs/loaders.ipynb #34e5ae77
+# %% ../nbs/loaders.ipynb #0705a253
+import fastbook_ch4.quiet_fastai
+
+# %% ../nbs/loaders.ipynb #68a9c0f2
 from copy import copy
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from fastai.data.core import DataLoaders, Datasets, TfmdDL
 from fastai.data.transforms import Categorize, Category
 from fastai.torch_basics import ItemTransform, TensorCategory, TensorImage, TensorImageBW
 
-# %% ../nbs/loaders.ipynb #844a65a6
+# %% ../nbs/loaders.ipynb #7f153bc0
 class Picture(ItemTransform):
     "The picture of an item, as fastai's tensor for pictures or as a row of numbers; `decodes` makes a picture again"
     _retain,input_types = False,object
@@ -34,7 +37,7 @@ class Picture(ItemTransform):
     def decodes(self, o): return self.typed(o.reshape(self.shape)) if self.flat else o
     def typed(self, x): return x.as_subclass(TensorImageBW if self.shape[0]==1 else TensorImage)
 
-# %% ../nbs/loaders.ipynb #cd2245c2
+# %% ../nbs/loaders.ipynb #286f50c1
 class Label(ItemTransform):
     "The label of an item: second in a pair, or the folder of a file"
     _retain,input_types = False,object
@@ -43,7 +46,7 @@ class Label(ItemTransform):
         if isinstance(o, (str,Path)): return Path(o).parent.name
         raise TypeError(f'A {type(o).__name__} has no label. Pass pairs (picture, label), or files in a folder of that name.')
 
-# %% ../nbs/loaders.ipynb #c956e7ba
+# %% ../nbs/loaders.ipynb #0b9007e1
 class Target(Categorize):
     "fastai's `Categorize`, in the order of `vocab`; as a column of one number for models with one output"
     def __init__(self,
@@ -62,7 +65,7 @@ class Target(Categorize):
                              'needs `decodes`, which makes targets of predictions, as `mnist_loss` and `CrossEntropyLossFlat()` have it.')
         return Category(self.vocab[o.item()])
 
-# %% ../nbs/loaders.ipynb #872d8be2
+# %% ../nbs/loaders.ipynb #f59eefe8
 class MemoryDatasets(Datasets):
     "fastai's `Datasets` with all pictures also in one tensor `x` and all targets in `y`"
     x,y = None,None
@@ -71,7 +74,7 @@ class MemoryDatasets(Datasets):
     def dataloaders(self, bs=64, **kwargs): # `weighted_dataloaders` and `partial_dataloaders` come here, too
         return super().dataloaders(bs=bs, **{'num_workers': 0, 'after_batch': self.batch_tfms, **kwargs})
 
-# %% ../nbs/loaders.ipynb #61ce00ec
+# %% ../nbs/loaders.ipynb #2565ea89
 class MemoryDL(TfmdDL):
     "fastai's loader, which cuts a mini-batch out of `MemoryDatasets` at once where nothing is asked of single items"
     def __init__(self, dataset, bs=256, shuffle=False, num_workers=0, **kwargs):
@@ -109,7 +112,7 @@ class MemoryDL(TfmdDL):
 
 MemoryDatasets._dl_type = MemoryDL
 
-# %% ../nbs/loaders.ipynb #310c09c0
+# %% ../nbs/loaders.ipynb #b240585b
 def memory_dataloaders(
     train, # Pictures (n, c, h, w) and targets (n,) int64, the places of labels in `vocab`
     valid, # The same for validation
