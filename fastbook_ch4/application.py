@@ -12,6 +12,7 @@ import hashlib,io,json,tarfile
 from importlib.metadata import version
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np, torch
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
@@ -20,7 +21,7 @@ from safetensors.torch import save
 from torch import nn
 from torchvision.transforms.functional import gaussian_blur
 from . import store
-from .data import check_pixels, grey_image
+from .data import check_pixels, check_tensors, grey_image
 from .models import simple_net
 from .vision import trim_kernels
 from .ladder import Digits, MeanImages, run_step
@@ -33,10 +34,11 @@ def grey_resnet(
     w, # Width
 ) -> nn.Module: # Maps (n, 1, h, w) to two logits per picture
     "resnet18 as lesson 9 ends with it, with random parameters"
-    return trim_kernels(create_vision_model(resnet18, 2, pretrained=False, n_in=1, ps=0.), (1,h,w))
+    return trim_kernels(create_vision_model(resnet18, 2, pretrained=False, n_in=1, ps=0.).float(), (1,h,w))
 
-ARCHITECTURES = {'pixel similarity': lambda h,w: MeanImages(torch.zeros(2,h,w)),
-                 'linear': lambda h,w: nn.Linear(h*w, 1), 'simple_net': lambda h,w: simple_net(h*w), 'resnet18': grey_resnet}
+ARCHITECTURES = {'pixel similarity': lambda h,w: MeanImages(torch.zeros(2,h,w).float()),
+                 'linear': lambda h,w: nn.Linear(h*w, 1).float(),
+                 'simple_net': lambda h,w: simple_net(h*w), 'resnet18': grey_resnet}
 
 # %% ../nbs/16_application.ipynb #bba82f27
 MAX_PIXELS = 50_000_000  # decoded, more would fill the memory of a small computer
@@ -69,6 +71,8 @@ def grey_levels(
     img # PIL image of any mode
 ) -> np.ndarray: # (h, w) float in 0..1, at most 280 pixels a side; `ValueError` for pixels that are not finite, or a rare mode
     "Grey values of `img`; transparent parts become paper, light under dark ink and dark under light"
+    if not isinstance(img, Image.Image):
+        raise TypeError(f'Pass a PIL image, not {type(img).__name__}: Image.fromarray(...).')
     if img.mode[0] in 'IF':  # 16 or 32 bits: nobody says which value is white
         a = np.asarray(img, dtype=np.float64)
         if not np.isfinite(a).all(): raise ValueError('Some pixels of this image are not finite numbers. Save it again as PNG.')
@@ -89,6 +93,7 @@ def find_ink(
     grey # (h, w) float in 0..1
 ) -> np.ndarray: # (h, w) float, 0 for paper and 1 for the strongest ink; `ValueError` if there is none
     "How much ink there is at each place of `grey`, dark on light or light on dark"
+    grey = np.asarray(grey)
     edge = np.ones(grey.shape, bool)
     edge[1:-1,1:-1] = False
     place = np.stack([np.ones(grey.shape), *np.indices(grey.shape)], -1)
@@ -103,6 +108,7 @@ def centre_ink(
     ink # (h, w) float from `find_ink`
 ) -> torch.Tensor: # (28, 28) float32 in 0..1
     "Scale `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
+    ink = np.asarray(ink)
     (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
     box = Image.fromarray(ink[top:bottom+1,left:right+1].astype(np.float32))
     box = np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX))
@@ -142,6 +148,7 @@ class Familiar:
         others, # (m, h, w), none if nothing is known of other kinds
         share=.98 # Share of `seen` that is near enough to the rest of it
     ):
+        check_tensors(seen, others)
         if len(seen)<2: raise ValueError('At least two pictures are needed to say how near is near.')
         if seen.ndim!=3 or others.shape[1:]!=seen.shape[1:]:
             raise ValueError(f'Both piles must be (n, h, w) of one size, not {tuple(seen.shape)} and {tuple(others.shape)}.')
@@ -156,6 +163,7 @@ class Familiar:
         d = torch.cdist(rows, pile)
         return (d.fill_diagonal_(torch.inf) if itself else d).min(1).values
     def __call__(self, x): # (n, h, w); returns (n,) bool
+        check_tensors(x)
         near,far = [self.nearest(self.outline(x), pile) for pile in self.piles]
         return (near<=self.limit) & (near<far)
 
@@ -174,7 +182,8 @@ class DigitModel:
     def check(self):
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
-        if isinstance(self.labels, str) or len({o for o in self.labels if isinstance(o, str)})!=2:
+        texts = {normalize('NFC', o) for o in self.labels if isinstance(o, str)}
+        if isinstance(self.labels, str) or len(texts)!=2:
             raise ValueError(f'Two labels are needed, not {self.labels!r}.')
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
@@ -188,7 +197,7 @@ class DigitModel:
         if check_pixels(pictures).shape[1:]!=self.size:
             raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), not {tuple(pictures.shape)}.')
         x = pictures.to(next(self.model.parameters()).device)
-        logits = self.model(x[:,None] if self.architecture=='resnet18' else x.flatten(1)).cpu()
+        logits = self.model.eval()(x[:,None] if self.architecture=='resnet18' else x.flatten(1)).cpu()
         if logits.isnan().any(): raise ValueError('The model answers NaN. Train again with a smaller learning rate.')
         return torch.cat([-logits,logits], 1).sigmoid() if logits.shape[1]==1 else logits.softmax(1)
 

@@ -7,13 +7,14 @@ __all__ = ['mean_digit', 'mnist_distance', 'PixelSimilarity']
 
 # %% ../nbs/02_pixel_similarity.ipynb #c02cb8e9
 import torch
-from .data import check_pixels
+from .data import check_pixels, check_tensors
 
 # %% ../nbs/02_pixel_similarity.ipynb #696753e7
 def mean_digit(
     images # (n, h, w) float in 0..1
-) -> torch.Tensor: # (h, w) float; `ValueError` for another rank, otherwise the errors of `check_pixels`
+) -> torch.Tensor: # (h, w) float; `ValueError` for another rank, and errors of `check_pixels`
     "The average image of `images`"
+    check_tensors(images)
     if images.ndim!=3: raise ValueError(f'Pass images of shape (n, height, width), not {tuple(images.shape)}.')
     return check_pixels(images).mean(0)
 
@@ -23,6 +24,7 @@ def mnist_distance(
     b, # The same; a single image is compared with every image of the other argument
 ) -> torch.Tensor: # () or (n,) mean absolute difference; `ValueError` if the shapes do not go together
     "L1 distance between images `a` and `b`"
+    check_tensors(a, b)
     n = {o.shape[0] for o in (a,b) if o.ndim==3} - {1}
     if not all(o.ndim in (2,3) for o in (a,b)) or a.shape[-2:]!=b.shape[-2:] or len(n)>1:
         raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. Pass (h, w) or (n, '
@@ -37,8 +39,11 @@ class PixelSimilarity:
         means:dict,             # Label -> mean image (h, w); exactly two, the positive class first
         distance=mnist_distance # Function of images and one mean image that returns a distance each
     ):
+        if not isinstance(means, dict):
+            raise TypeError(f'Pass {{label: image, label: image}}, not {type(means).__name__}.')
         if len(means)!=2:
             raise ValueError(f'Two mean images are needed, not {len(means)}: pass {{label: image, label: image}}.')
+        check_tensors(*means.values())
         for m in means.values():
             if m.ndim!=2: raise ValueError(f'A mean image has shape (h, w), not {tuple(m.shape)}. Pass mean_digit(images).')
         self.labels,self.means,self.distance = list(means),list(means.values()),distance

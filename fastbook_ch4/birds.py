@@ -12,12 +12,12 @@ import io,sys
 from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn
 from torchvision.datasets import CIFAR10
 from . import store
 from .loaders import memory_dataloaders
-from .data import check_pixels, image_files
+from .data import check_pixels, check_tensors, image_files, open_image
 from .training import calc_grad
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IntToFloatTensor, Normalize
@@ -28,17 +28,9 @@ CIFAR10_LABELS = ('airplane','automobile','bird','cat','deer','dog','frog','hors
 # %% ../nbs/14_birds_planes.ipynb #16be459d
 def colour_image(
     file # Image file, or an open PIL image
-) -> torch.Tensor: # (3, h, w) uint8; `ValueError` that names a file that is unreadable, transparent or of more than 8 bits
+) -> torch.Tensor: # (3, h, w) uint8; `ValueError` from `open_image`
     "Read `file` in colour and upright"
-    name = 'This image' if isinstance(file, Image.Image) else file
-    try:
-        img = ImageOps.exif_transpose(file if isinstance(file, Image.Image) else Image.open(io.BytesIO(Path(file).read_bytes())))
-        opaque = not img.has_transparency_data or img.convert('RGBA').getchannel('A').getextrema()[0]==255
-        pixels = torch.from_numpy(np.array(img.convert('RGB')))
-    except Exception as e: raise ValueError(f'{name} is not a readable image ({e}). Replace or remove it.') from None
-    if img.mode[0] in 'IF' or not opaque:
-        raise ValueError(f'{name} has more than 8 bits a pixel or transparent parts. Save it with 8, on a plain background.')
-    return pixels.permute(2,0,1).contiguous()
+    return torch.from_numpy(np.array(open_image(file))).permute(2,0,1).contiguous()
 
 # %% ../nbs/14_birds_planes.ipynb #1dce5d04
 def colour_images(
@@ -60,6 +52,7 @@ def pick_classes(
     labels=('airplane','bird'), # The ones to keep, in the order of their new numbers; `ValueError` for others
 ) -> tuple: # The images with these labels, and their new targets (n,) int64
     "Keep the images of some classes and number these anew"
+    check_tensors(x, y)
     if isinstance(labels, set) or len(set(labels)&set(CIFAR10_LABELS))<len(labels):
         raise ValueError(f'Pass labels of CIFAR-10, each once, not {labels}. They are {", ".join(CIFAR10_LABELS)}.')
     if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
@@ -122,7 +115,7 @@ def check_bytes(
     images # (n, c, h, w) uint8
 ) -> torch.Tensor: # `images` themselves; `TypeError` for other numbers than bytes, `ValueError` for another shape or no image
     "Return `images` if they are as `colour_images` reads them"
-    if not isinstance(images, torch.Tensor): raise TypeError(f'Pass a tensor, not {type(images).__name__}: torch.from_numpy(...).')
+    check_tensors(images)
     if images.dtype!=torch.uint8: raise TypeError(f'Images must be bytes from 0 to 255, not {images.dtype}.')
     if images.ndim!=4 or not images.numel() or images.shape[1]>4:
         raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}. Are the channels last? Pass images.permute(0,3,1,2).')
@@ -143,6 +136,7 @@ def standardise(
     std,    # (c,); `ValueError` if one is not positive or their number is wrong
 ) -> torch.Tensor: # (n, c, h, w) float32; a training set gets mean 0 and standard deviation 1 in each channel
     "What torchvision's `ToTensor` and `Normalize` do, for all `images` at once"
+    check_tensors(mean, std)
     if not mean.shape==std.shape==check_bytes(images).shape[1:2]:
         raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, not {tuple(mean.shape)} and {tuple(std.shape)}.')
     if not (std>0).all(): raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. Is a channel the same everywhere?')
@@ -155,7 +149,7 @@ def flat_net(
     n_out=2,      # Labels
 ) -> nn.Sequential: # Maps (n, c, h, w) with c*h*w==n_in to logits (n, n_out)
     "Two linear layers with a tanh between them, that see an image as one row"
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_in,n_hidden), nn.Tanh(), nn.Linear(n_hidden,n_out))
+    return nn.Sequential(nn.Flatten(), nn.Linear(n_in,n_hidden), nn.Tanh(), nn.Linear(n_hidden,n_out)).float()
 
 # %% ../nbs/14_birds_planes.ipynb #4a1e7705
 def check_classes(
@@ -164,6 +158,7 @@ def check_classes(
     n_labels=None, # How many labels there are, if that is known
 ):
     "`ValueError` unless `y` holds one target per image of `x`, from 0 to `n_labels`-1"
+    check_tensors(x, y)
     if not len(x)==len(y)>0: raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many, at least one.')
     if y.ndim!=1 or y.dtype!=torch.int64: raise ValueError(f'Targets must be int64 of shape (n,), not {tuple(y.shape)} of {y.dtype}.')
     most = y.max().item()
@@ -190,7 +185,7 @@ def share_right(
 
 # %% ../nbs/14_birds_planes.ipynb #00109a22
 def fit_classes(
-    model,  # Module that maps images to logits (n, labels)
+    model,  # Module that maps images to logits (n, labels); left in training mode
     train,  # Images (n, ...) float and targets (n,) int64
     valid,  # The same, to validate on
     opt,    # Optimizer with `step` and `zero_grad`
@@ -202,6 +197,7 @@ def fit_classes(
     (x,y),accs = train,[]
     for part in (train,valid): check_classes(*part)
     for _ in range(epochs):
+        model.train()
         for idxs in torch.randperm(len(x)).split(bs):
             calc_grad(x[idxs], y[idxs], model, F.cross_entropy)
             opt.step()
@@ -216,6 +212,7 @@ def shift_images(
     down,   # Pixels down, negative up
 ) -> torch.Tensor: # (n, c, h, w); `ValueError` for a shift beyond the picture
     "Move `images`; the pixels of their edge fill what becomes free"
+    check_tensors(images)
     h,w = images.shape[-2:]
     if abs(right)>=w or abs(down)>=h: raise ValueError(f'A picture of {w}x{h} pixels cannot be moved by {right} and {down}.')
     rows,cols = (torch.arange(h)-down).clamp(0,h-1),(torch.arange(w)-right).clamp(0,w-1)

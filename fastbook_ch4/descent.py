@@ -11,6 +11,7 @@ from numbers import Real
 
 import graphviz, matplotlib.pyplot as plt, torch
 from matplotlib.patches import FancyBboxPatch
+from .data import check_tensors
 
 # %% ../nbs/03_gradient_descent.ipynb #c9f12e1e
 def draw_flow(
@@ -55,10 +56,11 @@ def plot_function(
 
 # %% ../nbs/03_gradient_descent.ipynb #8045b5cc
 def quadratic(
-    t,      # Inputs, any shape, float
+    t,      # Inputs, any shape, float; one number may be a plain one
     params, # The three numbers a, b and c; `ValueError` for another count
 ) -> torch.Tensor: # `a*t**2 + b*t + c`, of the shape of `t`
     "The quadratic of `t` with the coefficients `params`"
+    if not isinstance(t, Real): check_tensors(t)
     if len(params)!=3: raise ValueError(f'A quadratic has 3 parameters a, b and c, not {len(params)}.')
     a,b,c = params
     return a*t**2 + b*t + c
@@ -69,8 +71,7 @@ def line_up(
     targets, # Targets; a last axis of size 1 may be missing on either side
 ) -> tuple: # `preds, targets` of one shape, as plain tensors; `ValueError` if they do not pair up one to one, are empty or on two devices; `TypeError` for other things than tensors
     "Give `preds` and `targets` the same shape, or refuse"
-    for o in (preds,targets):
-        if not isinstance(o, torch.Tensor): raise TypeError(f'Pass tensors, not {type(o).__name__}: torch.as_tensor(...).')
+    check_tensors(preds, targets)
     shapes = f'{tuple(preds.shape)} predictions do not pair up with {tuple(targets.shape)} targets'
     preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]  # fastai's tensor types refuse to mix
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
@@ -112,7 +113,7 @@ def show_preds(
 ):
     "Plot measurements and `preds` over `t`"
     if ax is None: ax = plt.subplots()[1]
-    t,targets,preds = [o.detach().cpu() for o in (t,targets,preds)]
+    t,targets,preds = [torch.as_tensor(o).detach().cpu() for o in (t,targets,preds)]
     ax.scatter(t, targets, label='measured')
     ax.scatter(t, preds, marker='x', label='predicted')
     ax.set(xlabel='time (s)', ylabel='speed', ylim=ylim)
@@ -138,6 +139,7 @@ def apply_step(
 ) -> tuple: # Predictions (n,) and loss (), both from before the step and detached; `ValueError` if the loss has no gradient
     "One step of gradient descent: predict, loss, gradient, step"
     check_lr(lr)
+    check_tensors(params)
     params.grad = None
     preds = f(t, params)
     loss = loss_func(preds, targets)

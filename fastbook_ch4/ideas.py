@@ -7,12 +7,13 @@ __all__ = ['ten_digits', 'labelled_images', 'few_of_each', 'class_dataloaders', 
 
 # %% ../nbs/15_first_model.ipynb #bb96e2f0
 from pathlib import Path
+from unicodedata import normalize
 
 import torch
 from torch import nn
 from . import store
 from .loaders import memory_dataloaders
-from .data import check_pixels, load_images, read_grey
+from .data import check_pixels, check_tensors, label_folders, load_images, read_grey
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 
@@ -28,15 +29,18 @@ def labelled_images(
 ) -> tuple: # `(train_x, train_y), (valid_x, valid_y)`: x (n, 1, h, w) float32 in 0..1, y (n,) int64; `ValueError` for a missing label or sizes that differ
     "The images of `labels` under `path`; the target of each is the place of its label in that list"
     def load(split):
-        folders = [Path(path)/split/o for o in labels]
-        for f in folders:
-            if not f.is_dir(): raise ValueError(f'{f.parent} has no label {f.name!r}. Expected a folder for each label in train and in valid.')
-        images = [load_images(f) for f in folders]
+        folders = label_folders(Path(path)/split)
+        for o in labels:
+            if o not in folders:
+                raise ValueError(f'{Path(path)/split} has no label {o!r}. '
+                                 'Expected a folder for each label in train and in valid.')
+        images = [load_images(folders[o]) for o in labels]
         sizes.update(tuple(o.shape[1:]) for o in images)
         if len(sizes)>1: raise ValueError(f'{path} has images of {" and of ".join(map(str, sorted(sizes)))} pixels. Make all one size.')
         return torch.cat(images)[:,None], torch.arange(len(labels)).repeat_interleave(torch.tensor([len(o) for o in images]))
-    if not labels or isinstance(labels, set) or len(set(labels))<len(labels): raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
-    sizes = set()
+    if not labels or isinstance(labels, set) or len({normalize('NFC', o) for o in labels})<len(labels):
+        raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
+    labels,sizes = [normalize('NFC', o) for o in labels],set()  # as `label_folders` spells them
     return load('train'), load('valid')
 
 # %% ../nbs/15_first_model.ipynb #6bc7746f
@@ -46,6 +50,7 @@ def few_of_each(
     seed=0,  # Another seed draws others
 ) -> torch.Tensor: # Positions (int64), those of the lowest target first
     "Random positions of `n` items of each target"
+    check_tensors(targets)
     where = [(targets==t).nonzero()[:,0] for t in targets.unique()]
     rarest = min(map(len, where), default=0)
     if not 1<=n<=rarest: raise ValueError(f'Cannot draw {n} of each target, since the rarest occurs {rarest} times. Pass a number from 1 to that.')

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt, torch, torch.nn.functional as F
 from PIL import Image
 from torch import nn
 from . import store
-from .data import digit_labels, image_files, load_digits, tensor_dataloaders
+from .data import check_tensors, digit_labels, image_files, label_folders, load_digits, tensor_dataloaders
 from .baseline import mean_digit, mnist_distance
 from .loss import check_probs, check_targets, mnist_loss, sigmoid
 from .descent import check_lr, line_up
@@ -71,8 +71,10 @@ class MeanImages(nn.Module):
         means # (2, h, w) float in 0..1, the mean image of target 1 first
     ):
         super().__init__()
+        check_tensors(means)
         self.means = nn.Parameter(means, requires_grad=False)
     def forward(self, x): # (n, h*w) float in 0..1; returns (n, 1)
+        check_tensors(x)
         d = torch.stack([mnist_distance(x.reshape(-1, *m.shape), m) for m in self.means])
         return (d[1]/d[0]).log().nan_to_num(0.)[:,None]  # both distances may be 0
 
@@ -110,7 +112,7 @@ def own_loop(
             for p in (weights,bias):
                 p.data -= lr*p.grad
                 p.grad.zero_()
-    module = nn.Linear(digits.n_pixels, 1)
+    module = nn.Linear(digits.n_pixels, 1).float()
     module.load_state_dict({'weight': weights.T, 'bias': bias})
     with torch.no_grad(): return module, sigmoid(model(digits.valid_rows))[:,0]
 
@@ -122,7 +124,7 @@ def basic_optim(
     lr=1.,       # Learning rate
 ) -> tuple: # Trained module, and (n,) probability of the first label for the validation images
     "Lesson 6: `nn.Linear` trained by `BasicOptim`"
-    model,dls = nn.Linear(digits.n_pixels, 1),digits.dataloaders()
+    model,dls = nn.Linear(digits.n_pixels, 1).float(),digits.dataloaders()
     epochs = epochs_for(len(dls.train), steps)
     train_model(model, dls, BasicOptim(model.parameters(), lr), epochs, track=tracker(report))
     with torch.no_grad(): return model, sigmoid(model(digits.valid_rows))[:,0]
@@ -149,7 +151,8 @@ def sgd(
     lr=1.,       # Learning rate
 ) -> tuple: # Trained module, and (n,) probability of the first label for the validation images
     "Lesson 7: the same model in a `Learner` with fastai's `SGD`"
-    model,probs = fit_learner(digit_learner(digits.dataloaders(), nn.Linear(digits.n_pixels, 1)), steps, lr, report)
+    learn = digit_learner(digits.dataloaders(), nn.Linear(digits.n_pixels, 1).float())
+    model,probs = fit_learner(learn, steps, lr, report)
     return model,probs[:,0]
 
 # %% ../nbs/10_ladder.ipynb #de6cd873
@@ -323,7 +326,8 @@ def folder_notes(
 ) -> list: # A sentence (str) for each conversion that `grey_image` makes to files under `path`
     "What reading `path` changes about its images"
     colour,large = 0,0
-    for f in [f for split in ('train','valid') for label in digit_labels(path) for f in image_files(Path(path)/split/label)]:
+    folders = [o for split in ('train','valid') for o in label_folders(Path(path)/split).values()]
+    for f in [f for o in folders for f in image_files(o)]:
         with Image.open(f) as img: colour,large = colour+(img.mode not in ('1','L')),large+(max(img.size)>64)
     return ([f'{colour:,} images are in colour and are read in grey.'] if colour else []) + \
            ([f'{large:,} images are larger than 64 pixels and are scaled down to 64.'] if large else [])

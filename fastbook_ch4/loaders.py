@@ -8,9 +8,10 @@ __all__ = ['Picture', 'Label', 'Target', 'MemoryDatasets', 'MemoryDL', 'memory_d
 # %% ../nbs/loaders.ipynb #0705a253
 import fastbook_ch4.quiet_fastai
 
-# %% ../nbs/loaders.ipynb #68a9c0f2
+# %% ../nbs/loaders.ipynb #05ceefe8
 from copy import copy
 from pathlib import Path
+from unicodedata import normalize
 
 import torch
 from fastai.data.core import DataLoaders, Datasets, TfmdDL
@@ -37,13 +38,13 @@ class Picture(ItemTransform):
     def decodes(self, o): return self.typed(o.reshape(self.shape)) if self.flat else o
     def typed(self, x): return x.as_subclass(TensorImageBW if self.shape[0]==1 else TensorImage)
 
-# %% ../nbs/loaders.ipynb #286f50c1
+# %% ../nbs/loaders.ipynb #ad0d51fb
 class Label(ItemTransform):
     "The label of an item: second in a pair, or the folder of a file"
     _retain,input_types = False,object
     def encodes(self, o):
         if isinstance(o, list): return o[1]
-        if isinstance(o, (str,Path)): return Path(o).parent.name
+        if isinstance(o, (str,Path)): return normalize('NFC', Path(o).parent.name)  # however a disk writes letters
         raise TypeError(f'A {type(o).__name__} has no label. Pass pairs (picture, label), or files in a folder of that name.')
 
 # %% ../nbs/loaders.ipynb #0b9007e1

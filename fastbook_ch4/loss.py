@@ -7,6 +7,7 @@ __all__ = ['sigmoid', 'check_targets', 'line_up_logits', 'mnist_loss', 'check_pr
 
 # %% ../nbs/04_mnist_loss.ipynb #ea145134
 import torch
+from .data import any_true, check_tensors
 from .descent import line_up
 
 # %% ../nbs/04_mnist_loss.ipynb #e0bdd08f
@@ -23,9 +24,9 @@ def check_targets(
     targets # Targets of any shape
 ) -> torch.Tensor: # `targets` itself; `ValueError` that names the first value that is neither 0 nor 1
     "Return `targets` if all are 0 or 1"
-    if not isinstance(targets, torch.Tensor): raise TypeError(f'Pass a tensor, not {type(targets).__name__}: torch.as_tensor(...).')
+    check_tensors(targets)
     wrong = (targets!=0) & (targets!=1)
-    if wrong.any():
+    if any_true(wrong):
         raise ValueError(f'Targets must be 0 or 1, but one is {targets[wrong][0].item():g}. '
                          'Pass 1 for the positive class and 0 for the other.')
     return targets
@@ -64,9 +65,10 @@ def check_probs(
     probs # (n,) or (n, 1) float
 ) -> torch.Tensor: # `probs` as (n,); `ValueError` for other shapes or values outside 0..1, NaN included
     "Return `probs` if they can be one probability per image"
+    check_tensors(probs)
     if probs.ndim>2 or probs.ndim==2 and probs.shape[1]!=1:
         raise ValueError(f'One probability per image is needed, (n,) or (n, 1), not {tuple(probs.shape)}.')
-    if not ((probs>=0) & (probs<=1)).all():
+    if any_true(~((probs>=0) & (probs<=1))):
         raise ValueError('Probabilities must lie in 0..1; some do not, or are NaN. Pass sigmoid(logits); '
                          'if those are NaN, train again with a smaller learning rate.')
     return probs.reshape(-1)
@@ -87,5 +89,6 @@ def batch_accuracy(
 ) -> torch.Tensor: # () share of correct answers; `ValueError` for other targets or shapes, or NaN
     "Share of `targets` that `sigmoid(preds)` puts on the right side of one half"
     preds,targets = line_up_logits(preds, targets)
-    if preds.isnan().any(): raise ValueError('Some predictions are NaN. Train again with a smaller learning rate.')
+    if any_true(preds.isnan()):
+        raise ValueError('Some predictions are NaN. Train again with a smaller learning rate.')
     return ((sigmoid(preds)>.5) == (targets==1)).float().mean()

@@ -14,4 +14,4 @@ def simple_net(
     n_hidden=30, # Width of the hidden layer
 ) -> nn.Sequential: # Maps (n, n_in) to one logit per image, (n, 1)
     "Two linear layers with a ReLU between them"
-    return nn.Sequential(nn.Linear(n_in,n_hidden), nn.ReLU(), nn.Linear(n_hidden,1))
+    return nn.Sequential(nn.Linear(n_in,n_hidden), nn.ReLU(), nn.Linear(n_hidden,1)).float()

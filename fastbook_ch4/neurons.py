@@ -7,6 +7,7 @@ __all__ = ['ACTIVATIONS', 'neuron', 'slopes', 'softmax_share', 'plot_activation'
 
 # %% ../nbs/12_neurons.ipynb #01b0f538
 import torch, torch.nn.functional as F
+from .data import check_tensors
 
 # %% ../nbs/12_neurons.ipynb #a3b7e788
 def neuron(
@@ -16,6 +17,7 @@ def neuron(
     f=torch.tanh, # Activation function
 ) -> torch.Tensor: # Outputs: of the shape of `x` with one weight, else () or (n,)
     "One neuron, `f` of the sum of `w*x` and `b`"
+    check_tensors(x)
     if not x.is_floating_point(): raise TypeError(f'Inputs must be floats, not {x.dtype}. Pass x.float().')
     w,b = [torch.as_tensor(o, dtype=x.dtype) for o in (w,b)]
     if b.numel()!=1: raise ValueError(f'A neuron has one bias, not {b.numel()}. Pass one number.')
@@ -31,6 +33,7 @@ def slopes(
     x, # Places, any shape, float; `TypeError` for integers, `ValueError` for none
 ) -> torch.Tensor: # The slope of `f` at each place, of the shape of `x`; `ValueError` also where `f` is NaN
     "The slope of `f` at each number of `x`, by autograd"
+    check_tensors(x)
     if not x.is_floating_point(): raise TypeError(f'Places must be floats, not {x.dtype}. Pass x.float().')
     if x.numel()==0: raise ValueError('There is no place to look at. Pass at least one number.')
     at = x.detach().flatten().requires_grad_()
@@ -50,6 +53,7 @@ def softmax_share(
     others=(0.,0.), # The scores it competes with
 ) -> torch.Tensor: # Shares in 0..1, of the shape of `x`; `ValueError` if there is no other score
     "The softmax of each `x` in turn beside the fixed scores `others`"
+    check_tensors(x)
     if len(others)==0: raise ValueError('Softmax of a single score is always 1. Pass at least one other score.')
     rest = torch.as_tensor(others, dtype=x.dtype).expand(*x.shape, len(others))
     return torch.cat([x[...,None], rest], -1).softmax(-1)[...,0]
@@ -106,6 +110,7 @@ def above_chord(
     n=101, # Places on the way, both ends included; `ValueError` for fewer than 3
 ) -> float: # 0, but for rounding, if nowhere on the way; `ValueError` if a loss is not one number, or not finite
     "How far `loss` rises above the straight line between its values at `start` and `end`"
+    check_tensors(start, end)
     if start.shape!=end.shape:
         raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. Pass two of one shape.')
     if n<3: raise ValueError(f'Two ends and at least one place between them are needed, not {n} places.')

@@ -11,7 +11,14 @@ __all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'write_whole', 'keep',
 
 SHIPPED = Path(__file__).parent/'shipped'/'mnist_5k.tgz'
 MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under 4 kB, the largest set about 150 MB
-IMAGE_SUFFIXES = ('.png', '.jpg')
+# How the names of pictures end: all that Pillow and Python's `mimetypes`, and so fastai, take for images, and more
+# that cameras write. One that Pillow does not open is refused by name, where it would otherwise be left out
+IMAGE_SUFFIXES = frozenset("""
+    .apng .arw .avif .avifs .bmp .bw .cr2 .cr3 .dib .dng .gif .heic .heif .hif .icb .icns .ico .ief .j2c .j2k
+    .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .nef .orf .palm .pbm .pct .pcx .pfm .pgm .pic .pict .png
+    .pnm .ppm .psd .qoi .raf .ras .rgb .rgba .rw2 .sgi .svg .tga .tif .tiff .vda .vst .webp .xbm .xpm .xwd
+    """.split())
+NO = '','0','n','no','f','false','off'  # as values of a variable of the environment; any other counts as yes
 TRIES,PAUSE = 3,1                  # how often a download is begun that breaks off, and the seconds between
 PATIENCE,MIN_RATE = 20,10_000      # after so many seconds a download must have brought so many bytes a second
 DISK = errno.EACCES,errno.EPERM,errno.EROFS,errno.ENOSPC,errno.EDQUOT,errno.EFBIG,errno.EIO  # trouble of the machine, not of a file
@@ -58,7 +65,7 @@ DATASETS = {d.name: d for d in (
 
 def offline():
     "Whether `FASTBOOK_CH4_OFFLINE` asks not to touch the network"
-    return os.environ.get('FASTBOOK_CH4_OFFLINE', '') not in ('', '0')
+    return os.environ.get('FASTBOOK_CH4_OFFLINE', '').strip().lower() not in NO
 
 def _fastai_folder(key):
     "The folder that fastai calls `key`: under `FASTAI_HOME` (default `~/.fastai`), or where its `config.ini` puts it"
@@ -97,8 +104,9 @@ def folder(name):
 def _found(ds, root):
     "Number of images in each `split/label` folder of `root`"
     def n(path):
-        try: return sum(e.name.lower().endswith(IMAGE_SUFFIXES) and e.name[0]!='.' for e in os.scandir(path))
+        try: names = [e.name.lower() for e in os.scandir(path) if e.name[0]!='.']
         except OSError: return 0
+        return sum(os.path.splitext(name)[1] in IMAGE_SUFFIXES for name in names)
     return {part: n(root/part) for part in ds.counts}
 
 def is_installed(name):

@@ -12,6 +12,7 @@ from itertools import cycle
 
 import matplotlib.pyplot as plt, torch
 from torch import nn
+from .data import check_tensors
 from .descent import mse
 from .training import calc_grad
 
@@ -22,7 +23,7 @@ def tanh_net(
     "A net with one input, `n_hidden` tanh units and one output, its parts named"
     if n_hidden<1: raise ValueError(f'The net needs at least 1 hidden unit, not {n_hidden}.')
     return nn.Sequential(OrderedDict(hidden_linear=nn.Linear(1,n_hidden), hidden_activation=nn.Tanh(),
-                                     output_linear=nn.Linear(n_hidden,1)))
+                                     output_linear=nn.Linear(n_hidden,1))).float()
 
 # %% ../nbs/13_modules.ipynb #7bdffbfa
 @torch.no_grad()
@@ -46,7 +47,7 @@ def thermometer_readings() -> tuple: # Unknown degrees and degrees Celsius, each
     "Eleven readings `t_u, t_c` of an unknown thermometer and a known one"
     t_c = [0.5, 14., 15., 28., 11., 8., 3., -4., 6., 13., 21.]
     t_u = [35.7, 55.9, 58.2, 81.9, 56.3, 48.9, 33.9, 21.8, 48.4, 60.4, 68.4]
-    return torch.tensor(t_u)[:,None],torch.tensor(t_c)[:,None]
+    return tuple(torch.tensor(o, dtype=torch.float32)[:,None] for o in (t_u,t_c))
 
 # %% ../nbs/13_modules.ipynb #821328f3
 def hold_out(
@@ -54,6 +55,7 @@ def hold_out(
     valid, # Numbers of the rows to hold back, counted from 0
 ) -> tuple: # Pairs `(x, y)` for training and for validation; `ValueError` if `valid` does not split the rows
     "Split `x` and `y` into the rows to train on and the rows `valid`"
+    check_tensors(x, y)
     n,valid = len(x),[operator.index(i) for i in valid]  # a list of tensors would be taken for one index per axis
     if len(y)!=n: raise ValueError(f'{n} inputs do not pair up with {len(y)} targets. Pass one target per input.')
     train = [i for i in range(n) if i not in valid]
@@ -94,7 +96,8 @@ def show_fit(
 ):
     "Draw the readings and the curves of `models`"
     if ax is None: ax = plt.subplots()[1]
-    t = torch.linspace(low, high, 200)[:,None]
+    train,valid = [[torch.as_tensor(o) for o in part] for part in (train,valid)]
+    t = torch.linspace(low, high, 200, dtype=train[0].dtype)[:,None]
     for (label,f),style in zip(models.items(), cycle(['-','--',':'])):
         with torch.no_grad(): ax.plot(t, f(t/10), style, label=label)
     for (x,y),label,marker,color in ((train,'trained on','o','black'), (valid,'held back','D','#CC79A7')):

@@ -7,6 +7,8 @@ __all__ = ['init_params', 'linear1', 'calc_grad', 'train_epoch', 'validate_epoch
 
 # %% ../nbs/05_training_loop.ipynb #affe90a6
 import torch
+from torch import nn
+from .data import check_tensors
 from .loss import batch_accuracy, mnist_loss
 
 # %% ../nbs/05_training_loop.ipynb #0cc983a7
@@ -16,7 +18,7 @@ def init_params(
     device=None, # Where the tensor lives; PyTorch's default if `None`
 ) -> torch.Tensor: # Float32 of shape `size` that requires a gradient
     "Random parameters of shape `size` from a normal distribution"
-    return (torch.randn(size, device=device)*std).requires_grad_()
+    return (torch.randn(size, dtype=torch.float32, device=device)*std).requires_grad_()
 
 # %% ../nbs/05_training_loop.ipynb #d5c10dcd
 def linear1(
@@ -25,6 +27,7 @@ def linear1(
     bias,    # (outputs,), or one number
 ) -> torch.Tensor: # (n, outputs); `TypeError` if `xb` holds integers, `ValueError` for other shapes
     "The linear model `xb@weights + bias`"
+    check_tensors(xb, weights)
     if not xb.is_floating_point():
         raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with xb.float()/255.')
     parts = [tuple(getattr(o, 'shape', ())) for o in (xb,weights,bias)]
@@ -49,12 +52,13 @@ def calc_grad(
 
 # %% ../nbs/05_training_loop.ipynb #93399323
 def train_epoch(
-    model,     # Function or module that maps inputs to predictions
+    model,     # Function or module that maps inputs to predictions; a module is left in training mode
     dl,        # Iterable of mini-batches `(xb, yb)`
     opt,       # Optimizer with `step` and `zero_grad`
     loss_func, # Function of predictions and targets that returns one number
 ):
     "One pass over `dl` with a step per mini-batch; `ValueError` if `dl` holds no batch"
+    if isinstance(model, nn.Module): model.train()
     batches = 0
     for xb,yb in dl:
         calc_grad(xb, yb, model, loss_func)
@@ -70,7 +74,7 @@ def validate_epoch(
     dl,    # Iterable of mini-batches `(xb, yb)`
 ) -> float: # Accuracy in 0..1; `ValueError` if `dl` holds no batch
     "Share of all images in `dl` that `model` gets right"
-    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
     training = [m.training for m in modules]
     for m in modules: m.training = False
     try: accs = [(batch_accuracy(model(xb), yb).item(), len(xb)) for xb,yb in dl]
@@ -91,7 +95,7 @@ def epochs_for(
 
 # %% ../nbs/05_training_loop.ipynb #601d671a
 def train_model(
-    model,  # Function or module that maps inputs to logits
+    model,  # Function or module that maps inputs to logits; a module is left in training mode
     dls,    # Pair of loaders `dls.train` and `dls.valid`
     opt,    # Optimizer with `step` and `zero_grad`
     epochs, # Passes over the training images, at least 1
