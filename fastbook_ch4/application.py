@@ -94,6 +94,7 @@ def find_ink(
 ) -> np.ndarray: # (h, w) float, 0 for paper and 1 for the strongest ink; `ValueError` if there is none
     "How much ink there is at each place of `grey`, dark on light or light on dark"
     grey = np.asarray(grey)
+    if grey.ndim!=2: raise ValueError(f'Pass grey values of shape (h, w), not {grey.shape}.')
     edge = np.ones(grey.shape, bool)
     edge[1:-1,1:-1] = False
     place = np.stack([np.ones(grey.shape), *np.indices(grey.shape)], -1)
@@ -109,6 +110,7 @@ def centre_ink(
 ) -> torch.Tensor: # (28, 28) float32 in 0..1
     "Scale `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
     ink = np.asarray(ink)
+    if ink.ndim!=2: raise ValueError(f'Pass ink of shape (h, w), not {ink.shape}.')
     (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
     box = Image.fromarray(ink[top:bottom+1,left:right+1].astype(np.float32))
     box = np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX))

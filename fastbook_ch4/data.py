@@ -62,8 +62,10 @@ def image_files(
 def open_image(
     file,       # Image file, or an open PIL image
     mode='RGB', # Pillow's name for what to convert it to: 'RGB' is colour, 'L' grey
-) -> Image.Image: # `ValueError` that names a file that is unreadable, transparent or of more than 8 bits
+) -> Image.Image: # `ValueError` that names a file that is unreadable, transparent or has over 8 bits
     "Read `file` in `mode`, upright, at its own size"
+    if not isinstance(file, (str,os.PathLike,Image.Image)):
+        raise TypeError(f'Pass an image file or a PIL image, not {type(file).__name__}.')
     name = 'This image' if isinstance(file, Image.Image) else file
     try:
         # from memory, since Pillow 12 scrambles some turned TIFF files that it opens by name

@@ -54,9 +54,10 @@ def softmax_share(
 ) -> torch.Tensor: # Shares in 0..1, of the shape of `x`; `ValueError` if there is no other score
     "The softmax of each `x` in turn beside the fixed scores `others`"
     check_tensors(x)
-    if len(others)==0: raise ValueError('Softmax of a single score is always 1. Pass at least one other score.')
-    rest = torch.as_tensor(others, dtype=x.dtype).expand(*x.shape, len(others))
-    return torch.cat([x[...,None], rest], -1).softmax(-1)[...,0]
+    rest = torch.as_tensor(others, dtype=x.dtype)
+    if rest.ndim!=1 or not len(rest):
+        raise ValueError('Softmax of a single score is always 1. Pass a list of at least one other score.')
+    return torch.cat([x[...,None], rest.expand(*x.shape, len(rest))], -1).softmax(-1)[...,0]
 
 # %% ../nbs/12_neurons.ipynb #22d27e4e
 ACTIVATIONS = {'tanh': torch.tanh, 'hardtanh': F.hardtanh, 'sigmoid': torch.sigmoid,

@@ -1,8 +1,10 @@
 "Wrong input is refused with an error that says what was wrong; nothing is answered in silence"
 import math
+from unicodedata import normalize
 
-import pytest, torch
-from PIL import Image
+import matplotlib.pyplot as plt, pytest, torch
+from PIL import Image, UnidentifiedImageError
+from fastcore.all import L
 from torch import nn,tensor
 from fastbook_ch4.application import *
 from fastbook_ch4.baseline import *
@@ -202,12 +204,111 @@ CASES = {
     'digit model: three labels':      (lambda: DigitModel(nn.Linear(784,1), ['7','3','1'], 'linear', None), ValueError, 'Two labels'),
     'digit model: accuracy 97':       (lambda: DigitModel(nn.Linear(784,1), ['7','3'], 'linear', None, 97.), ValueError, '0..1, not 97'),
     'load: no file':                  (lambda: load_digit_model('nowhere'), FileNotFoundError, 'no file nowhere'),
+    'classifier: a list of means':    (lambda: PixelSimilarity([ONES[0],ONES[0]]), TypeError, 'label: image'),
+    'digit model: labels look the same': (lambda: DigitModel(None, ['caf\u00e9','cafe\u0301'], 'linear', None), ValueError, 'Two labels'),
+    'softmax: a number':              (lambda: softmax_share(torch.ones(2), 1.), ValueError, 'a list'),
+    'open image: an array':           (lambda: open_image(ONES[0].numpy()), TypeError, 'not ndarray'),
+    'open image: a tensor':           (lambda: grey_image(ONES[0]), TypeError, 'not Tensor'),
+    'grey levels: an array':          (lambda: grey_levels(ONES[0].numpy()), TypeError, r'Image\.fromarray'),
+    'find ink: many pictures':        (lambda: find_ink(ONES), ValueError, r'\(4, 28, 28\)'),
+    'centre ink: a row':              (lambda: centre_ink([0.,1.]), ValueError, r'\(2,\)'),
 }
 
 @pytest.mark.parametrize('name', CASES)
 def test_refused(name):
     call,error,message = CASES[name]
     with pytest.raises(error, match=message): call()
+
+# Other things than tensors
+
+P,TARGETS,FAMILIAR = torch.full((4,), .2),tensor([0,1,0,1]),Familiar(ONES, ONES[:0])
+TAKES_TENSORS = {
+    'check_tensors':              lambda o: check_tensors(P, o),
+    'check_pixels':               lambda o: check_pixels(o),
+    'mean_digit':                 lambda o: mean_digit(o),
+    'mnist_distance, first':      lambda o: mnist_distance(o, ONES),
+    'mnist_distance, second':     lambda o: mnist_distance(ONES, o),
+    'PixelSimilarity':            lambda o: PixelSimilarity({'3': ONES[0], '7': o}),
+    'PixelSimilarity.predict':    lambda o: PixelSimilarity({'3': ONES[0], '7': ONES[1]}).predict(o),
+    'line_up, predictions':       lambda o: line_up(o, P),
+    'line_up, targets':           lambda o: line_up(P, o),
+    'mse':                        lambda o: mse(o, P),
+    'rmse_loss':                  lambda o: rmse_loss(P, o),
+    'apply_step':                 lambda o: apply_step(o, P, P, .1),
+    'check_targets':              lambda o: check_targets(o),
+    'mnist_loss, predictions':    lambda o: mnist_loss(o, TARGETS),
+    'mnist_loss, targets':        lambda o: mnist_loss(P, o),
+    'check_probs':                lambda o: check_probs(o),
+    'decode_targets':             lambda o: decode_targets(o),
+    'batch_accuracy':             lambda o: batch_accuracy(o, TARGETS),
+    'linear1, inputs':            lambda o: linear1(o, torch.ones(3,1), 0.),
+    'linear1, weights':           lambda o: linear1(torch.ones(2,3), o, 0.),
+    'saturation':                 lambda o: saturation(o),
+    'most_wrong, probabilities':  lambda o: most_wrong(o, TARGETS),
+    'most_wrong, targets':        lambda o: most_wrong(P, o),
+    'show_mistakes, images':      lambda o: show_mistakes(o, P, TARGETS, ['7','3']),
+    'show_mistakes, probabilities': lambda o: show_mistakes(ONES, o, TARGETS, ['7','3']),
+    'show_mistakes, targets':     lambda o: show_mistakes(ONES, P, o, ['7','3']),
+    'MeanImages':                 lambda o: MeanImages(o),
+    'MeanImages, inputs':         lambda o: MeanImages(ONES[:2])(o),
+    'class_accuracy':             lambda o: class_accuracy(P, o),
+    'neuron':                     lambda o: neuron(o, 1., 0.),
+    'slopes':                     lambda o: slopes(torch.tanh, o),
+    'softmax_share':              lambda o: softmax_share(o),
+    'above_chord':                lambda o: above_chord(torch.sum, P, o),
+    'hold_out, inputs':           lambda o: hold_out(o, P, [0]),
+    'hold_out, targets':          lambda o: hold_out(P, o, [0]),
+    'pick_classes, images':       lambda o: pick_classes(o, TARGETS),
+    'pick_classes, targets':      lambda o: pick_classes(ONES, o),
+    'check_bytes':                lambda o: check_bytes(o),
+    'channel_stats':              lambda o: channel_stats(o),
+    'standardise, images':        lambda o: standardise(o, P[:3], P[:3]),
+    'standardise, means':         lambda o: standardise(BYTES, o, P[:3]),
+    'standardise, deviations':    lambda o: standardise(BYTES, P[:3], o),
+    'check_classes, images':      lambda o: check_classes(o, TARGETS),
+    'check_classes, targets':     lambda o: check_classes(ONES, o),
+    'share_right':                lambda o: share_right(nn.Identity(), o, TARGETS),
+    'fit_classes':                lambda o: fit_classes(None, (ONES,TARGETS), (ONES,o), None, 1),
+    'shift_images':               lambda o: shift_images(o, 1, 0),
+    'few_of_each':                lambda o: few_of_each(o, 1),
+    'Familiar, seen':             lambda o: Familiar(o, ONES),
+    'Familiar, others':           lambda o: Familiar(ONES, o),
+    'Familiar, pictures':         lambda o: FAMILIAR(o),
+    'DigitModel.probs':           lambda o: DigitModel(nn.Linear(784,1), ['7','3'], 'linear', FAMILIAR).probs(o),
+}
+NO_TENSOR = {
+    # name: (what is passed, what the message says to write instead)
+    'a list of tensors':  (list(ONES), r'not list: torch\.stack\(\.\.\.\)'),
+    'an L of tensors':    (L(*ONES), r'not L: torch\.stack'),
+    'a list of numbers':  ([0.,1.,0.,1.], r'not list: torch\.as_tensor\(\.\.\.\)'),
+    'an empty list':      ([], r'not list: torch\.as_tensor'),
+    'an array':           (ONES.numpy(), r'not ndarray: torch\.as_tensor'),
+    'a PIL image':        (Image.new('L', (28,28)), r'not Image: torch\.as_tensor\(np\.array\(\.\.\.\)\)'),
+    'None':               (None, 'not NoneType'),
+    'a number':           (2., r'not float: torch\.as_tensor'),
+}
+
+@pytest.mark.parametrize('call', TAKES_TENSORS)
+@pytest.mark.parametrize('kind', NO_TENSOR)
+def test_what_is_no_tensor_is_refused_with_a_cure(call, kind):
+    wrong,message = NO_TENSOR[kind]
+    with pytest.raises(TypeError, match=f'Pass a tensor, {message}'): TAKES_TENSORS[call](wrong)
+
+@pytest.mark.parametrize('kind', ['a list of tensors', 'a list of numbers', 'an array', 'a PIL image', 'None'])
+def test_a_quadratic_of_what_is_no_tensor(kind):
+    with pytest.raises(TypeError, match='Pass a tensor'): quadratic(NO_TENSOR[kind][0], torch.ones(3))
+
+def test_a_quadratic_of_a_plain_number():
+    assert quadratic(2., [1,2,3])==11
+
+def test_what_is_drawn_may_be_lists_as_in_matplotlib():
+    ax = plt.subplots()[1]
+    show_preds([0,1], [2.,3.], P[:2].numpy(), ax)
+    assert ax.collections[0].get_offsets().tolist()==[[0,2],[1,3]]
+    ax = plt.subplots()[1]
+    show_fit({'itself': lambda x: x}, ([1.],[2.]), ([3.],[4.]), ax=ax)
+    assert [o.get_offsets().tolist() for o in ax.collections]==[[[10,2]],[[30,4]]]
+    plt.close('all')
 
 def test_a_refused_step_changes_nothing():
     params = torch.ones(3).requires_grad_()
@@ -321,6 +422,79 @@ def test_hidden_files_do_not_count(make_folder):
     (path/'train'/'cat'/'.DS_Store').write_bytes(b'x')
     (path/'train'/'cat'/'._0.png').write_bytes(b'x')
     assert len(digit_tensors(path)[0])==4
+
+# Every caller of what lists the files of a folder
+
+READERS = {'digit_tensors': digit_tensors, 'image_dataloaders': image_dataloaders, 'folder_notes': folder_notes,
+           'labelled_images': lambda path: labelled_images(path, ['cat','dog']),
+           'colour_images': lambda path: colour_images(path/'train'/'cat')}
+readers = pytest.mark.parametrize('read', READERS.values(), ids=READERS)
+
+@readers
+def test_pictures_in_a_folder_inside(make_folder, read):
+    "They would be left out without a word"
+    path = make_folder()
+    (path/'train'/'cat'/'more').mkdir()
+    Image.new('L', (28,28)).save(path/'train'/'cat'/'more'/'2.png')
+    with pytest.raises(ValueError, match="train.cat holds the folder 'more'"): read(path)
+
+@readers
+def test_a_kind_that_pillow_does_not_know(make_folder, read):
+    path = make_folder()
+    (path/'train'/'cat'/'photo.HEIC').write_bytes(b'\0\0\0\x18ftypheic')
+    with pytest.raises((ValueError,UnidentifiedImageError), match='photo.HEIC'): read(path)
+    if read is not folder_notes:
+        with pytest.raises(ValueError, match='Save it as PNG'): read(path)
+
+def test_a_folder_that_comes_later_is_noticed(make_folder):
+    "Also where the decoded pictures are kept"
+    path = make_folder()
+    load_images(path/'train'/'cat')
+    (path/'train'/'cat'/'more').mkdir()
+    with pytest.raises(ValueError, match="'more'"): load_images(path/'train'/'cat')
+
+# Labels that look the same
+
+@pytest.fixture
+def spell(make_folder):
+    "Function that writes pictures with the labels 강아지 and café, spelt in one form in `train` and in another in `valid`"
+    def write(train, valid):
+        path = make_folder()
+        for split,form in (('train',train), ('valid',valid)):
+            (path/split/'cat').rename(path/split/normalize(form, '강아지'))
+            (path/split/'dog').rename(path/split/normalize(form, 'caf\u00e9'))
+        return path
+    return write
+
+LABELS = ['caf\u00e9','강아지']  # NFC
+
+@pytest.mark.parametrize('train, valid', [('NFC','NFC'), ('NFC','NFD'), ('NFD','NFC'), ('NFD','NFD')])
+def test_labels_that_look_the_same_are_the_same(spell, train, valid):
+    "As in an archive that was packed on a Mac"
+    path = spell(train, valid)
+    assert digit_labels(path)==LABELS and folder_notes(path)==[]
+    images,rows = image_dataloaders(path),digit_tensors(path)
+    assert list(images.vocab)==LABELS and len(images.train.one_batch()[1])==4
+    assert [y.tolist() for y in (rows[1],rows[3])]==[[[1],[1],[0],[0]]]*2
+    for form in ('NFC','NFD'):
+        (x,y),_ = labelled_images(path, [normalize(form, o) for o in LABELS])
+        assert torch.equal(x[:,0].flatten(1), rows[0]) and y.tolist()==[0,0,1,1]
+    assert list(digit_dataloaders(path).vocab)==LABELS[::-1]
+
+@pytest.mark.parametrize('split', ['train','valid'])
+def test_two_labels_that_look_the_same(spell, split):
+    path = spell('NFC', 'NFC')
+    try: (path/split/normalize('NFD', '강아지')).mkdir()
+    except FileExistsError: pytest.skip('this system takes both for one name')
+    with pytest.raises(ValueError, match="look like '강아지'"): digit_labels(path)
+
+def test_file_names_are_in_one_order_however_they_are_spelt(tmp_path):
+    "강 comes after 漢 if it is one character, and before it if it is three"
+    for form in ('NFC','NFD'):
+        (tmp_path/form).mkdir()
+        for name in ('강','漢','한'): Image.new('L', (28,28)).save(tmp_path/form/normalize(form, f'{name}.png'))
+    orders = [[normalize('NFC', f.stem) for f in image_files(tmp_path/form)] for form in ('NFC','NFD')]
+    assert orders==[['漢','강','한']]*2
 
 # Prediction
 

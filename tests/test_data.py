@@ -67,6 +67,18 @@ def test_offline_uses_the_shipped_digits_and_says_so(home, capsys):
     assert path==home/'data'/'fastbook_ch4_sample' and 'ship with fastbook_ch4' in said and 'ch4 data' in said and said.count('\n')==1
     assert store.is_installed('fastbook_ch4_sample')
 
+@pytest.mark.parametrize('value', [None,'','0','n','no','No','f','false','False','FALSE','off',' off '])
+def test_values_that_do_not_ask_to_be_offline(monkeypatch, value):
+    if value is None: monkeypatch.delenv('FASTBOOK_CH4_OFFLINE', raising=False)
+    else: monkeypatch.setenv('FASTBOOK_CH4_OFFLINE', value)
+    assert store.offline() is False
+
+@pytest.mark.parametrize('value', ['1','y','yes','YES','t','true','True','on','2','please'])
+def test_values_that_ask_to_be_offline(monkeypatch, value):
+    "What nobody has thought of keeps the network untouched"
+    monkeypatch.setenv('FASTBOOK_CH4_OFFLINE', value)
+    assert store.offline() is True
+
 def test_home_from_config_file(home):
     home.mkdir()
     (home/'config.ini').write_text('[DEFAULT]\ndata = elsewhere\n')
@@ -129,6 +141,12 @@ def test_archives_as_people_make_them(home, tiny, tmp_path):
     for members in ({'._cifar2': b'x', **tiny, 'cifar2/train/bird/._0.png': b'x'}, [here, *[(f'./{name}', data) for name,data in tiny.items()]]):
         assert store.install_archive(write_tar(tmp_path/'a.tgz', members))=='cifar2' and store.is_installed('cifar2')
         shutil.rmtree(home/'data'/'cifar2')
+
+@pytest.mark.parametrize('suffix', ['jpe','jfif','ppm','webp'])
+def test_one_picture_more_of_another_kind(home, tiny, tmp_path, suffix):
+    "It would be trained on, so it counts"
+    with pytest.raises(ValueError, match='train/bird has 2 images, not 1'):
+        store.install_archive(write_tar(tmp_path/'a.tgz', {**tiny, f'cifar2/train/bird/1.{suffix}': png()}))
 
 def test_an_archive_that_was_not_needed_is_told(home, tiny, tmp_path, capsys):
     "It has not been looked at, so nothing is claimed of it"

@@ -1,12 +1,13 @@
 "One catalogue of picture files, good and bad, for all that reads pictures: a data folder, `ch4 predict` and `ch4 app`"
-import base64,io,os,threading
+import base64,io,mimetypes,os,threading
 
 import numpy as np, pytest
-from PIL import Image
-from fastbook_ch4 import cli
+from PIL import Image, features
+from fastai.data.transforms import get_image_files
+from fastbook_ch4 import cli,store
 from fastbook_ch4.application import ladder_model,save_digit_model
 from fastbook_ch4.app import read_picture
-from fastbook_ch4.data import digit_tensors,load_digits
+from fastbook_ch4.data import digit_tensors,image_files,load_digits,load_images
 from fastbook_ch4.ladder import Digits,run_step
 
 
@@ -51,6 +52,15 @@ PICTURES = {
     'scan.tiff':            (lambda i: encode(i, 'TIFF'), READ, READ),
     'turned.tiff':          (lambda i: encode(i.rotate(90, expand=True), 'TIFF', tiffinfo={0x0112: 6}), READ, READ),
     'new.webp':             (lambda i: encode(i.convert('RGB'), 'WEBP', lossless=True), READ, READ),
+    'photo.jfif':           (lambda i: encode(i, 'JPEG'), READ, READ),
+    'photo.jpe':            (lambda i: encode(i, 'JPEG'), READ, READ),
+    'plain.ppm':            (lambda i: encode(i.convert('RGB'), 'PPM'), READ, READ),
+    'plain.pgm':            (lambda i: encode(i, 'PPM'), READ, READ),
+    'plain.tga':            (lambda i: encode(i, 'TGA'), READ, READ),
+    'new.avif':             (lambda i: encode(i.convert('RGB'), 'AVIF', quality=100), READ, READ),
+    'phone.heic':           (lambda i: b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', NOT, 'not an image'),
+    'lines.svg':            (lambda i: b'<svg xmlns="http://www.w3.org/2000/svg"/>', NOT, 'not an image'),
+    'camera.DNG':           (lambda i: b'not for Pillow', NOT, 'not an image'),
     '숫자 셋.png':           (encode, READ, READ),
     'n'*250+'.png':         (encode, READ, READ),
     ' spaces and $5 %s.png': (encode, READ, READ),
@@ -86,6 +96,7 @@ def model(digits): return ladder_model(run_step('pixel similarity', digits), dig
 def picture(digits, tmp_path):
     "Function that writes a picture of the catalogue, a real 3, into a folder"
     def write(name, folder=tmp_path):
+        if name.endswith('avif') and not features.check('avif'): pytest.skip('this Pillow has no AVIF')
         data = PICTURES[name][0](large(digits.valid[0][0]))
         try: (folder/name).write_bytes(data)
         except OSError: pytest.skip('this system has no such file names')
@@ -131,6 +142,24 @@ def test_on_the_page(picture, model, name):
     said = read_picture(model, 'data:image/png;base64,'+base64.b64encode(data).decode())
     if words is READ: assert 'class="label">' in said and '% sure' in said.replace(' ', ' ')
     else: assert said.startswith('<p class="note">') and says(said, words)
+
+# Which files are pictures, by their names
+
+def test_no_kind_that_fastai_finds_is_left_out():
+    "`get_image_files` asks Python's `mimetypes`; without what this machine adds to it"
+    known = [kind for table in mimetypes.MimeTypes(()).types_map for kind in table.items()]
+    assert {suffix for suffix,kind in known if kind.startswith('image/')}<=store.IMAGE_SUFFIXES
+
+def test_no_kind_that_pillow_opens_is_left_out():
+    kinds = Image.registered_extensions().items()
+    assert {suffix for suffix,kind in kinds if Image.MIME.get(kind, '').startswith('image/')}<=store.IMAGE_SUFFIXES
+
+def test_what_fastai_finds_in_a_folder_of_many_kinds(digits, tmp_path):
+    for suffix in ('png','jpg','jpe','jfif','ppm','pgm','tif','webp'):
+        kind = {'jpe': 'JPEG', 'jfif': 'JPEG', 'jpg': 'JPEG', 'pgm': 'PPM', 'tif': 'TIFF'}.get(suffix, suffix.upper())
+        (tmp_path/f'3.{suffix}').write_bytes(encode(large(digits.valid[0][0]), kind))
+    assert set(get_image_files(tmp_path))<=set(image_files(tmp_path)) and len(image_files(tmp_path))==8
+    assert load_images(tmp_path).shape==(8,64,64)
 
 # What is no file at all
 
