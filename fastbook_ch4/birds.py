@@ -175,10 +175,11 @@ def share_right(
 ) -> float: # Accuracy in 0..1; `ValueError` if there are no images or not as many targets
     "Share of the images for which the largest logit is that of the right label"
     check_classes(x, y)
-    training = model.training
+    training = {m: m.training for m in model.modules()}
     model.eval()
     try: logits = torch.cat([model(xb) for xb in x.split(500)])
-    finally: model.train(training)
+    finally:
+        for m,was in training.items(): m.training = was
     if logits.ndim!=2 or logits.shape[1]<2: raise ValueError(f'The model must return (n, labels), two or more, not {tuple(logits.shape)}.')
     if logits.isnan().any(): raise ValueError('Some predictions are NaN. Train again with a smaller learning rate.')
     check_classes(x, y, logits.shape[1])

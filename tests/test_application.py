@@ -34,6 +34,15 @@ THREE = [(90,60),(190,60),(135,130),(180,150),(195,190),(170,225),(130,235),(85,
 SEVEN = [(70,60),(210,60),(120,240)]
 EIGHT = [(140+45*np.sin(t),90-45*np.cos(t)) for t in np.linspace(0, 6.3, 30)],[(140+55*np.sin(t),190-55*np.cos(t)) for t in np.linspace(0, 6.3, 30)]
 
+def test_it_answers_in_evaluation_mode(means):
+    "Also after more training with the same module"
+    module = torch.nn.Sequential(torch.nn.Linear(784,1), torch.nn.BatchNorm1d(1), torch.nn.Dropout(.5))
+    m = DigitModel(module, ['7','3'], 'linear', means.familiar)
+    x = means.familiar.seen[:20]
+    before = m.probs(x)
+    module.train()
+    assert torch.equal(m.probs(x), before) and module[1].num_batches_tracked==0
+
 # On disk
 
 @pytest.mark.parametrize('architecture', ARCHITECTURES)

@@ -1,16 +1,22 @@
 "The helpers where engineers use them: in fastai's `Learner` and `cnn_learner`, and against fastai's and PyTorch's own"
 import warnings
+from functools import partial
 
 import matplotlib.pyplot as plt, pytest, torch, torch.nn.functional as F
 from torch import nn,tensor
+from torch.func import functional_call
 from torchvision.models import resnet18
+from fastbook_ch4.application import *
 from fastbook_ch4.baseline import *
+from fastbook_ch4.birds import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
+from fastbook_ch4.ladder import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.loss import *
 from fastbook_ch4.models import *
 from fastbook_ch4.optimizer import *
+from fastbook_ch4.thermometer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
 from PIL import Image
@@ -275,3 +281,208 @@ def test_validation_leaves_a_module_as_it_was(dls):
     with pytest.raises(ValueError): validate_epoch(model, [(torch.zeros(2,784), torch.zeros(3))])
     assert [m.training for m in model]==[True,True,True,False] and model.training
     assert all(torch.equal(before[k], v) for k,v in model.state_dict().items())
+
+# A module trains in training mode, whichever it was left in
+
+def modal_net(n_out):
+    "A net that is another in training and in evaluation"
+    return nn.Sequential(nn.Linear(784,8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(.5), nn.Linear(8,n_out))
+
+def plain_sgd(model): return torch.optim.SGD(model.parameters(), lr=.1)
+
+def by_learner(model, dls):
+    learn = Learner(dls, model, loss_func=mnist_loss, opt_func=SGD, lr=.1)
+    with learn.no_bar(), learn.no_logging(): learn.fit(1)
+
+def by_classes(model, dls):
+    train,valid = [(ds.x,ds.y[:,0]) for ds in (dls.train_ds,dls.valid_ds)]
+    fit_classes(model, train, valid, plain_sgd(model), 1)
+
+def by_loop(model, dls):
+    pair = dls.valid_ds.x,dls.valid_ds.y.float()
+    training_loop(model, pair, pair, plain_sgd(model), 2)
+
+def by_epoch(model, dls): train_epoch(model, dls.train, plain_sgd(model), mnist_loss)
+
+def by_model(model, dls): train_model(model, dls, plain_sgd(model), 2)
+
+TRAINERS = {
+    # name: (outputs of the net, function that trains it, mode it is left in)
+    'train_epoch':   (1, by_epoch, True),
+    'train_model':   (1, by_model, True),
+    'training_loop': (1, by_loop, True),
+    'fit_classes':   (2, by_classes, True),
+    'Learner.fit':   (1, by_learner, False),  # fastai's, which validates last
+}
+
+@pytest.mark.parametrize('name', TRAINERS)
+def test_a_model_left_in_evaluation_mode_is_trained_all_the_same(dls, name):
+    n_out,train,left = TRAINERS[name]
+    trained = []
+    for mode in (True,False):
+        set_seed(1)
+        dls.train.rng.seed(1)
+        model = modal_net(n_out).train(mode)
+        train(model, dls)
+        assert [m.training for m in model]==[left]*5
+        trained.append(model.state_dict())
+    assert trained[0]['1.num_batches_tracked']>0
+    assert all(torch.equal(v, trained[1][k]) for k,v in trained[0].items())
+
+def test_after_get_preds_of_fastai(dls):
+    "The way on which one meets it: it leaves the model in evaluation mode"
+    learn = digit_learner(dls, modal_net(1))
+    with learn.no_bar(), learn.no_logging(): learn.get_preds()
+    assert not learn.model.training
+    train_epoch(learn.model, dls.train, plain_sgd(learn.model), mnist_loss)
+    assert learn.model[1].num_batches_tracked==len(dls.train)
+
+def test_share_right_leaves_a_module_as_it_was():
+    model = modal_net(2)
+    model[1].eval()
+    share_right(model, torch.rand(4,784), tensor([0,1,0,1]))
+    assert [m.training for m in model]==[True,False,True,True,True] and model.training
+
+# Inside PyTorch's transforms; what is written out in plain PyTorch is the reference
+
+def plain_mnist_loss(preds, targets):
+    probs = preds.sigmoid()
+    return torch.where(targets==1, 1-probs, probs).mean()
+
+def plain_rmse(preds, targets): return F.mse_loss(preds, targets).sqrt()
+
+LOSSES = {'mnist_loss': (mnist_loss, plain_mnist_loss),
+          'mse':        (mse, F.mse_loss),
+          'rmse_loss':  (rmse_loss, plain_rmse)}
+each_loss = pytest.mark.parametrize('ours, plain', LOSSES.values(), ids=LOSSES)
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return torch.randn(6,4),tensor([1.,0.,0.,1.,1.,0.])
+
+@each_loss
+def test_gradients_per_sample(batch, ours, plain):
+    model = nn.Linear(4,1)
+    params = {k: p.detach() for k,p in model.named_parameters()}
+    def gradients(loss_func):
+        def loss(params, x, y): return loss_func(functional_call(model, params, (x[None],))[:,0], y[None])
+        return torch.func.vmap(torch.func.grad(loss), (None,0,0))(params, *batch)
+    found,expected = gradients(ours),gradients(plain)
+    assert found['weight'].shape==(6,1,4) and found['weight'].abs().min()>0
+    for k in params: assert torch.allclose(found[k], expected[k])
+
+@each_loss
+@pytest.mark.parametrize('transform', ['grad', 'jacrev', 'jacfwd', 'hessian'])
+def test_derivatives(batch, ours, plain, transform):
+    x,y = batch
+    found,expected = [getattr(torch.func, transform)(f)(x[:,0], y) for f in (ours,plain)]
+    assert torch.allclose(found, expected, atol=1e-6) and found.abs().sum()>0
+
+@each_loss
+def test_compiled(batch, ours, plain):
+    x,y = batch
+    compiled = torch.compile(ours, backend='eager')
+    assert torch.allclose(compiled(x[:,0], y), plain(x[:,0], y))
+    with pytest.raises(ValueError, match='do not pair up'): compiled(x, y)
+
+def test_compiled_code_still_looks_at_targets():
+    compiled = torch.compile(mnist_loss, backend='eager')
+    with pytest.raises(ValueError, match='one is 3'): compiled(torch.zeros(2), tensor([3,7]))
+
+@each_loss
+def test_traced(batch, ours, plain):
+    x,y = batch
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # PyTorch's own: a trace keeps no checks
+        traced = torch.jit.trace(lambda preds,targets: ours(preds, targets), (x[:,0],y))
+    assert torch.allclose(traced(x[:,1], y), plain(x[:,1], y))
+
+@each_loss
+def test_shapes_without_values(batch, ours, plain):
+    "On the meta device, where PyTorch tries a model out without calculating"
+    x,y = [o.to('meta') for o in batch]
+    assert ours(x[:,0], y).shape==()
+
+def test_accuracy_per_sample(batch):
+    preds,targets = batch[0],(batch[0]>.3).long()
+    found = torch.func.vmap(batch_accuracy)(preds, targets)
+    assert torch.equal(found, ((preds>0)==(targets==1)).float().mean(1)) and 0<found.mean()<1
+
+def test_distances_and_means_of_many_piles():
+    torch.manual_seed(0)
+    piles,one = torch.rand(3,5,8,8),torch.rand(8,8)
+    assert torch.allclose(torch.func.vmap(mean_digit)(piles), piles.mean(1))
+    found = torch.func.vmap(mnist_distance, (0,None))(piles, one)
+    assert torch.allclose(found, (piles-one).abs().mean((-1,-2)))
+    slope = torch.func.grad(lambda a: mnist_distance(a, one))(piles[0,0])
+    assert torch.allclose(slope, (piles[0,0]-one).sign()/64)
+
+def test_decoded_in_piles():
+    probs = tensor([[.2,.7],[.9,.4]])
+    assert torch.func.vmap(decode_targets)(probs).tolist()==[[0,1],[1,0]]
+
+# With another default type of PyTorch's, our models fit our pictures
+
+@pytest.fixture
+def double():
+    "PyTorch makes new numbers float64"
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+def colours():
+    images = torch.randint(256, (4,3,8,8), dtype=torch.uint8)
+    return standardise(images, *channel_stats(images))
+
+def rows(path): return digit_tensors(path)[0]
+def first_batch(dls): return dls.one_batch()[0]
+
+OURS = {
+    # name: (makes a model, makes what it reads of a folder)
+    'init_params':   (lambda path: partial(linear1, weights=init_params((784,1)), bias=init_params(1)), rows),
+    'simple_net':    (lambda path: simple_net(), lambda path: first_batch(digit_dataloaders(path))),
+    'tanh_net':      (lambda path: tanh_net(), lambda path: thermometer_readings()[0]),
+    'flat_net':      (lambda path: flat_net(3*8*8), lambda path: colours()),
+    'grey_resnet':   (lambda path: grey_resnet(28, 28).eval(), lambda path: load_digits(path)[0][0][:2,None]),
+    'resnet_learner': (lambda path: resnet_learner(image_dataloaders(path, bs=8)).model,
+                       lambda path: first_batch(image_dataloaders(path, bs=8))),
+    'fast_resnet_learner': (lambda path: fast_resnet_learner(grey_dataloaders(path, bs=8)).model,
+                            lambda path: first_batch(grey_dataloaders(path, bs=8))),
+    'ARCHITECTURES': (lambda path: ARCHITECTURES['linear'](28, 28), rows),
+}
+
+@pytest.mark.parametrize('name', OURS)
+def test_what_we_make_fits_what_we_load(few, double, name):
+    make,load = OURS[name]
+    x = load(few)
+    out = make(few)(x)
+    assert x.dtype==out.dtype==torch.float32 and len(out)==len(x)
+
+@pytest.mark.parametrize('step', STEPS)
+def test_each_step_of_the_ladder(few, double, step, tmp_path):
+    "Trained, saved and loaded again, on either default"
+    digits = Digits.from_folder(few)
+    model,probs = STEPS[step](digits, **({} if step=='pixel similarity' else {'steps': 4}))
+    assert probs.dtype==torch.float32 and {p.dtype for p in model.parameters()}=={torch.float32}
+    rung = Rung(step, n_params(model), 0., 0, 32, 0., probs=probs, model=model)
+    save_digit_model(ladder_model(rung, digits), tmp_path/'m')
+    x = digits.valid[0]
+    there = load_digit_model(tmp_path/'m').probs(x)
+    torch.set_default_dtype(torch.float32)
+    assert there.dtype==torch.float32 and torch.equal(load_digit_model(tmp_path/'m').probs(x), there)
+    assert torch.allclose(there[:,1], probs, atol=1e-4)
+
+def test_the_quick_model(few, double, monkeypatch):
+    monkeypatch.setitem(STEPS, 'two-layer net', partial(two_layer_net, steps=4))
+    assert predict_digit(quick_model(few), next((few/'valid'/'3').iterdir())).label in ('3','7')
+
+def test_a_thermometer(double):
+    t_u,t_c = thermometer_readings()
+    net = tanh_net()
+    train,valid = hold_out(.1*t_u, t_c, [1,3])
+    losses = training_loop(net, train, valid, BasicOptim(net.parameters(), 1e-3), 3)
+    ax = plt.subplots()[1]
+    show_fit({'net': net}, train, valid, ax=ax)
+    plt.close('all')
+    assert losses[-1][0]<losses[0][0] and len(ax.lines)==1
