@@ -21,6 +21,7 @@ MORE = {'fastbook_ch4/app.py': [RUN|APP], 'fastbook_ch4/figures.py': [RUN|LAB, I
         **{f'nbs/{f.name}': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
 # Requirements that nothing imports: the file that needs them, and the text there that shows it
 NOT_IMPORTED = {
+    'accelerate':       ('tests/test_fastai_table.py', 'from fastai.distributed import DistributedDL'),
     'plum-dispatch':    ('settings.ini', "plum-dispatch 2.10 broke fastai's import"),
     'smalldocs':        ('tools/docs.py', "'-m', 'smalldocs.cli'"),
     'build':            ('tests/test_project.py', "'-m', 'build', '--no-isolation'"),
