@@ -12,15 +12,17 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sysconfig.get_path('scripts'))
-# Torch processes side by side with more threads than cores wait for one another, so two workers have a thread each
-ONE_THREAD = {'OMP_NUM_THREADS': '1'}
+# Torch processes side by side with more threads than cores wait for one another, so two workers have a thread each,
+# and where OMP_NUM_THREADS asks for more threads there is one worker
+THREADS = os.environ.get('OMP_NUM_THREADS') or '1'
+WORKERS = 2 if THREADS=='1' else 1
 sys.path.insert(0, str(ROOT))
 from fastbook_ch4 import store
 
 
 def run(*cmd, **env):
     "Run `cmd` in the project, showing its output; returns the exit status and the output"
-    env = {**os.environ, 'FASTBOOK_CH4_OFFLINE': '1', 'PYTHONPATH': str(ROOT), **env}
+    env = {**os.environ, 'FASTBOOK_CH4_OFFLINE': '1', 'OMP_NUM_THREADS': THREADS, 'PYTHONPATH': str(ROOT), **env}
     p = subprocess.Popen([str(o) for o in cmd], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding='utf8')
     lines = []
     for line in p.stdout:
@@ -32,7 +34,7 @@ def run_notebooks(*options, **env):
     "Run all notebooks; returns how many passed and failed"
     names = sorted(f.name for f in (ROOT/'nbs').glob('*.ipynb'))
     print(f'Running {len(names)} notebooks with nbdev-test …', flush=True)
-    status,out = run(BIN/'nbdev-test', '--n-workers', 2, '--timing', *options, **ONE_THREAD, **env)
+    status,out = run(BIN/'nbdev-test', '--n-workers', WORKERS, '--timing', *options, **env)
     failed = {name for name in names if re.search(rf'^\s+{re.escape(name)}$', out, re.M)} or (set(names) if status else set())
     return len(names)-len(failed), len(failed)
 
@@ -59,7 +61,7 @@ def main(option=None):
             run(BIN/'nbdev-clean')
             run(sys.executable, 'tools/small_pictures.py', *sorted((ROOT/'nbs').glob('*.ipynb')))
         else:
-            p,f,skipped = run_tests('full' if option else 'not full', '-n', '2', '--dist', 'worksteal', **ONE_THREAD, **env)
+            p,f,skipped = run_tests('full' if option else 'not full', '-n', str(WORKERS), '--dist', 'worksteal', **env)
             passed,failed = passed+p,failed+f
     print(f'{passed} passed, {failed} failed' + (f', {skipped} skipped' if skipped else ''))
     return int(failed>0)
