@@ -13,6 +13,7 @@ Into DIR (default: runs/margins) goes a file for each run; those of unchanged no
 """
 import argparse,ast,hashlib,importlib.machinery,importlib.util,json,math,operator,os,random,statistics,subprocess,sys,time
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,15 +126,15 @@ class Recorder:
 def shift_seeds(by, on_training=lambda: None):
     "Let every seed be `by` higher, and call `on_training` at each backward pass"
     import numpy as np,torch
-    def shifted(f): return lambda seed=None, *args, **kwargs: f(seed if seed is None else (int(seed)+by)%2**32, *args, **kwargs)
-    class Generator(torch.Generator):
-        def manual_seed(self, seed): return super().manual_seed(seed+by)
     backward = torch.autograd.backward
     def noted(*args, **kwargs):
         on_training()
         return backward(*args, **kwargs)
-    random.seed,np.random.seed,torch.manual_seed = map(shifted, (random.seed, np.random.seed, torch.manual_seed))
-    torch.Generator,torch.autograd.backward = Generator,noted
+    torch.autograd.backward = noted
+    def shifted(f): return lambda seed=None, *args, **kwargs: f(seed+by if isinstance(seed, Integral) else seed, *args, **kwargs)
+    class Generator(torch.Generator):
+        def manual_seed(self, seed): return super().manual_seed(seed+by)
+    if by: random.seed,np.random.seed,torch.manual_seed,torch.Generator = *map(shifted, (random.seed, np.random.seed, torch.manual_seed)),Generator
 
 def in_child_processes():
     "What `sitecustomize` does in the processes that a test starts: as above, once PyTorch is loaded"
@@ -197,6 +198,7 @@ def job(name, shift, out, full, chosen):
     "Run one notebook or test file in a process of its own, and write what was noted to `out`"
     import tempfile
     file = next(o for o in targets() if o.stem==name)
+    if key(file)!=out.name.split('.')[1]: sys.exit(f'{name} was changed')
     with tempfile.TemporaryDirectory() as tmp:
         (Path(tmp)/'sitecustomize.py').write_text(f'import sys\nsys.path.append({str(ROOT/"tools")!r})\nimport margins\nmargins.in_child_processes()\n')
         os.environ |= {'MARGINS_SHIFT': str(shift), 'MARGINS_TRAINS': f'{tmp}/trains', 'PYTHONPATH': os.pathsep.join([tmp, str(ROOT)])}
