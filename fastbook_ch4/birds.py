@@ -127,7 +127,8 @@ def channel_stats(
 ) -> tuple: # Mean (c,) and standard deviation (c,) of the channels, in 0..1; errors as from `check_bytes`
     "Mean and standard deviation of each channel over all pixels of all `images`"
     check_bytes(images)
-    channels = [images[:,i].flatten().float()/255 for i in range(images.shape[1])]  # one at a time, to need little memory
+    # one at a time, to need little memory
+    channels = [images[:,i].flatten().float()/255 for i in range(images.shape[1])]
     return tuple(torch.stack([f(c) for c in channels]) for f in (torch.mean, torch.std))
 
 # %% ../nbs/14_birds_planes.ipynb #73269a0b

@@ -194,7 +194,7 @@ def label_folders(
         if label[0]=='.' or not d.is_dir(): continue
         if label in found:
             raise ValueError(f'{folder} has two folders that look like {label!r}: their names are spelt with '
-                             'different characters (NFC and NFD). Put all images into one and remove the other.')
+                             'different characters (NFC, NFD). Put all images into one, remove the other.')
         found[label] = d
     return dict(sorted(found.items()))
 

@@ -17,7 +17,8 @@ import matplotlib.pyplot as plt, torch, torch.nn.functional as F
 from PIL import Image
 from torch import nn
 from . import store
-from .data import check_tensors, digit_labels, image_files, label_folders, load_digits, tensor_dataloaders
+from .data import check_tensors, digit_labels, image_files, label_folders, load_digits
+from .data import open_image, tensor_dataloaders
 from .baseline import mean_digit, mnist_distance
 from .loss import check_probs, check_targets, mnist_loss, sigmoid
 from .descent import check_lr, line_up
@@ -328,6 +329,8 @@ def folder_notes(
     colour,large = 0,0
     folders = [o for split in ('train','valid') for o in label_folders(Path(path)/split).values()]
     for f in [f for o in folders for f in image_files(o)]:
-        with Image.open(f) as img: colour,large = colour+(img.mode not in ('1','L')),large+(max(img.size)>64)
+        try: img = Image.open(f)
+        except Exception: img = open_image(f)  # says what is wrong with the file
+        with img: colour,large = colour+(img.mode not in ('1','L')),large+(max(img.size)>64)
     return ([f'{colour:,} images are in colour and are read in grey.'] if colour else []) + \
            ([f'{large:,} images are larger than 64 pixels and are scaled down to 64.'] if large else [])

@@ -11,13 +11,13 @@ __all__ = ['DataSet', 'DATASETS', 'SHIPPED', 'data_home', 'write_whole', 'keep',
 
 SHIPPED = Path(__file__).parent/'shipped'/'mnist_5k.tgz'
 MAX_FILE,MAX_TOTAL = 2**20,2**28  # bytes; the largest real image here has under 4 kB, the largest set about 150 MB
-# How the names of pictures end: all that Pillow and Python's `mimetypes`, and so fastai, take for images, and more
-# that cameras write. One that Pillow does not open is refused by name, where it would otherwise be left out
+# How the names of pictures end: all that Pillow and Python's `mimetypes`, and so fastai, take for images, and
+# what cameras write. One that Pillow does not open is refused by name, where it would otherwise be left out
 IMAGE_SUFFIXES = frozenset("""
     .apng .arw .avif .avifs .bmp .bw .cr2 .cr3 .dib .dng .gif .heic .heif .hif .icb .icns .ico .ief .j2c .j2k
-    .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .nef .orf .palm .pbm .pct .pcx .pfm .pgm .pic .pict .png
-    .pnm .ppm .psd .qoi .raf .ras .rgb .rgba .rw2 .sgi .svg .tga .tif .tiff .vda .vst .webp .xbm .xpm .xwd
-    """.split())
+    .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .nef .orf .palm .pbm .pct .pcx .pfm .pgm .pic .pict
+    .png .pnm .ppm .psd .qoi .raf .ras .rgb .rgba .rw2 .sgi .svg .tga .tif .tiff .vda .vst .webp .xbm .xpm
+    .xwd""".split())
 NO = '','0','n','no','f','false','off'  # as values of a variable of the environment; any other counts as yes
 TRIES,PAUSE = 3,1                  # how often a download is begun that breaks off, and the seconds between
 PATIENCE,MIN_RATE = 20,10_000      # after so many seconds a download must have brought so many bytes a second
