@@ -270,6 +270,11 @@ def complain(e):
     hint = '' if foreseen else f'{type(e).__name__}: {text or "no reason given"}. ch4 --debug … shows where; ch4 doctor looks for the cause.'
     print(f'ch4: {hint or text}', file=sys.stderr)
 
+def check_home():
+    "`OSError` if nobody knows a home folder of this user, where fastai, torch and matplotlib keep their files"
+    try: Path.home()
+    except RuntimeError: raise OSError('This user has no home folder. Name one that you can write to: export HOME=FOLDER') from None
+
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
     if argv is None:  # as a program of its own: a request to end must not leave anything half-written
@@ -283,6 +288,7 @@ def main(argv=None):
         if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # terminals that are not UTF-8
     args = parser().parse_args(argv)
     try:
+        check_home()
         status = args.run(args)
         sys.stdout.flush()
         return status or 0

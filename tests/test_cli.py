@@ -1,5 +1,5 @@
 "The `ch4` command, run as a person runs it"
-import csv,os,shlex,signal,subprocess,sys,time
+import csv,os,re,shlex,signal,subprocess,sys,time
 
 import pytest
 from PIL import Image
@@ -181,6 +181,61 @@ def test_ctrl_c_before_anything_is_finished(interrupt, tmp_path):
     status,err = interrupt('ladder', '--data', 'shipped', '--out', 'out', until='Loading', cwd=tmp_path)
     assert status==130 and 'Traceback' not in err and not (tmp_path/'out').exists()
 
+# Machines and terminals of every kind
+
+ODD = {'ASCII': dict(LC_ALL='C', LANG='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0'), 'no HOME': dict(HOME=None), 'dumb terminal': dict(TERM='dumb'),
+       '60 columns': dict(COLUMNS='60'), 'python -O': dict(PYTHONOPTIMIZE='1'), 'safe path': dict(PYTHONSAFEPATH='1')}
+
+@pytest.fixture
+def odd(home, tmp_path):
+    "Function that runs `ch4` with other variables of the environment, in a pipe or in a terminal of 60 columns; returns status, output and errors"
+    if os.name=='nt': pytest.skip('needs the terminals of Unix')
+    def run(variables, *args, terminal=False):
+        env = {**os.environ, 'PYTHONPATH': str(ROOT), **variables}
+        cmd = [sys.executable, '-m', 'fastbook_ch4.cli', *map(str, args)]
+        kw = dict(cwd=tmp_path, env={k: v for k,v in env.items() if v is not None}, stderr=subprocess.PIPE)
+        if not terminal:
+            p = subprocess.run(cmd, stdout=subprocess.PIPE, **kw)
+            return p.returncode, p.stdout.decode(), p.stderr.decode()
+        import pty,termios
+        ours,theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24,60))
+        p = subprocess.Popen(cmd, stdout=theirs, **kw)
+        os.close(theirs)
+        said = b''
+        try:
+            while data := os.read(ours, 2**16): said += data
+        except OSError: pass  # how Linux tells the end
+        os.close(ours)
+        return p.wait(), said.decode(), p.stderr.read().decode()
+    return run
+
+@pytest.mark.parametrize('variables', ODD.values(), ids=ODD)
+def test_light_commands_work_anywhere(odd, variables, tmp_path):
+    for args,words in ((['--help'], 'ladder'), (['data'], 'fastbook_ch4_sample'), (['lab','--no-open','내 수업'], 'copied')):
+        status,out,err = odd(variables, *args)
+        assert status==0 and words in out and err=='', out+err
+    status,out,err = odd(variables, 'data', '--archive', '없음.tgz')
+    assert status==1 and err.startswith('ch4: There is no file ') and err.count('\n')==1
+
+def test_heavy_commands_work_with_all_of_that_at_once(odd, tmp_path):
+    everything = {name: value for variables in ODD.values() for name,value in variables.items()}
+    status,out,err = odd(everything, 'ladder', '--data', 'shipped', '--steps', 'pixel,own', terminal=True)
+    assert status==0 and err=='' and 'own loop' in out and out.isascii(), out+err
+    assert all(len(line.rstrip())<60 for line in re.split(r'[\r\n]+', out) if re.search(r'training +\d+%|right after', line))
+    seven = next((tmp_path/'home').rglob('valid/7/*.png'))
+    status,out,err = odd(everything, 'predict', seven)
+    assert status==0 and err=='' and '.png: 7 ' in out, out+err
+    status,out,err = odd(everything, 'doctor')
+    assert 'PyTorch and fastai can be imported' in out and err=='', out+err
+
+def test_a_user_without_a_home_folder(monkeypatch, capsys):
+    "As in a container that runs under a number"
+    def home(): raise RuntimeError('Could not determine home directory.')
+    monkeypatch.setattr(cli.Path, 'home', home)
+    assert cli.main(['data'])==1
+    assert capsys.readouterr().err=='ch4: This user has no home folder. Name one that you can write to: export HOME=FOLDER\n'
+
 # A disk that is full, and a folder one may not write to
 
 LADDER = 'ladder','--data','shipped','--steps','pixel','--out','out'
@@ -204,6 +259,9 @@ def test_folders_that_may_not_be_written_to(ch4, home, tmp_path):
     assert p.returncode==1 and p.stderr.endswith(f'ch4: {tmp_path/"closed"/"out"}: Permission denied\n'), p.stderr
     p = ch4('ladder', '--data', 'shipped', env={'FASTAI_HOME': str(tmp_path/'closed'/'home')})
     assert p.returncode==1 and 'Cannot write to the data folder' in p.stderr and 'Set FASTAI_HOME' in p.stderr
+    assert ch4('data', cwd=tmp_path/'closed').returncode==0
+    p = ch4('lab', '--no-open', cwd=tmp_path/'closed')
+    assert p.returncode==1 and p.stderr=='ch4: Cannot use ch4_lessons (Permission denied). Mend that, or name another folder: ch4 lab FOLDER\n'
 
 def test_a_folder_that_is_a_file(home, tmp_path, capsys):
     (tmp_path/'out').write_text('mine')

@@ -68,6 +68,11 @@ def modules_used(source):
     'import fastbook_ch4.data', 'import os,fastbook_ch4.data as d', 'def f():\n    if True: from fastbook_ch4.data import URLs'])
 def test_every_way_to_import_is_seen(line): assert 'data' in modules_used(line)
 
+@pytest.mark.parametrize('module', MODULES, ids=lambda f: f.stem)
+def test_nothing_is_checked_by_assert(module):
+    "`python -O` leaves those out"
+    assert not [node for node in ast.walk(ast.parse(module.read_text(encoding='utf8'))) if isinstance(node, ast.Assert)]
+
 def test_a_module_imports_nothing_from_a_later_lesson():
     "Not even inside a function"
     sources = {f.stem: f.read_text(encoding='utf8') for f in (ROOT/'fastbook_ch4').glob('*.py') if f.stem not in ('__init__','_modidx')}
@@ -141,6 +146,10 @@ WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner',
 @pytest.mark.parametrize('module', ['all','lab','doctor','app','figures','questions', *[pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]])
 def test_import_is_quiet(module):
     p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
+    assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
+
+def test_import_with_warnings_as_errors():
+    p = subprocess.run([sys.executable, '-W', 'error', '-c', 'from fastbook_ch4.all import *'], cwd=ROOT, capture_output=True, text=True)
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
 
 def test_others_warnings_still_show():
