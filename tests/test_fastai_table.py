@@ -208,6 +208,19 @@ def test_predict(pair, path, form):
         return [(str(name),int(target),probs) for name,target,probs in answers]
     for name,target,_ in same_from_both(pair, ask): assert name==pair[0].dls.vocab[target]
 
+@pytest.mark.parametrize('loaders', [rows, grey, one_output, classes, colour])
+def test_predict_of_pictures_in_memory(path, loaders):
+    "PIL images, and tensors as they are in the training set, also inside a pair; fastai asks for its own kind of PIL image"
+    dls,model,_,loss_func,_ = loaders(path)[0]
+    learn = Learner(dls, model, loss_func=loss_func)
+    files = [image_files(path/'valid'/label)[0] for label in '73']
+    pictures = [next(x for x,label in dls.valid_ds.items if label==f.parent.name) for f in files]
+    with learn.no_bar():
+        for f,x in zip(files, pictures):
+            probs = learn.predict(f)[2]
+            for other in (Image.open(f), PILImage.create(f), x, x.flatten(), (x,'any label')):
+                assert torch.allclose(learn.predict(other)[2], probs), type(other)
+
 def test_predict_with_input(pair, path):
     "fastai decodes pictures to bytes; ours are floats"
     def ask(learn):
