@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The README's test command where people really are: a new clone in a folder with spaces and Korean letters, an
 # environment made there, an empty home, a user without rights, hashes in an order of their own, and no network but the
-# machine itself.
+# machine itself. Before the network is cut, the package is installed alone in one more environment.
 #
 #   tests/anywhere.sh                     with the newest versions that settings.ini allows
 #   tests/anywhere.sh --lowest            with the lowest; run this before a release
@@ -47,9 +47,12 @@ cd "$place"
 if [ -n "$lowest" ]; then
   as_user "$python" -m venv "$base/uv" && as_user "$base/uv/bin/python" -m pip install --quiet uv
   as_user "$base/uv/bin/uv" pip compile --quiet --resolution lowest-direct --extra dev setup.py -o "$base/lowest.txt"
-  export PIP_CONSTRAINT="$base/lowest.txt"
+  export PIP_CONSTRAINT="$base/lowest.txt" UV_CONSTRAINT="$base/lowest.txt"
 fi
 as_user make install PYTHON="$python" > "$base/install.log" 2>&1 || { tail -n 30 "$base/install.log"; exit 1; }
+
+echo 'The package and what it requires at run time, alone in a new environment'
+as_user .venv/bin/python -m pytest -q tests/test_plain_install.py
 
 export PYTHONHASHSEED=$((RANDOM + 1))
 echo "As user $nobody in $place, without a network, PYTHONHASHSEED=$PYTHONHASHSEED"
