@@ -134,7 +134,7 @@ def figure_table(
 # %% ../nbs/figures.ipynb #1bdcc9da
 def show_figures(
     values # Id -> value, as the functions below return them
-) -> 'IPython.display.HTML': # Small text, backticks as code, what differs in bold
+) -> object: # IPython's `HTML`: small text, backticks as code, what differs in bold
     "The `figure_table` of `values`, to be shown on a page"
     from IPython.display import HTML  # not in a plain install; it is wherever a notebook is
     def cell(s):
@@ -727,7 +727,7 @@ def figure_counts() -> pd.DataFrame: # A row per kind, a column per source and t
 def figure_notes(
     figures,       # `Figure`s
     column='note', # Which of their texts: 'note' or 'how'
-) -> 'IPython.display.HTML': # One paragraph per text, after the first of the figures that it is about
+) -> object: # IPython's `HTML`: one paragraph per text, after the first of the figures that it is about
     "What the ledger says in words about `figures`"
     from IPython.display import HTML
     notes = {}
