@@ -1,5 +1,5 @@
-# `make` lists the targets. VENV=DIR uses another environment, PYTHON=... another interpreter to make it with, and TORCH=cpu
-# takes PyTorch without the libraries for GPUs; an environment remembers that.
+# `make` lists the targets. VENV=DIR uses another environment, PYTHON=... another interpreter to make it with.
+# TORCH=cpu takes PyTorch without the libraries for GPUs; an environment remembers that.
 VENV ?= .venv
 PYTHON ?= python3
 TORCH ?= $(shell cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)
@@ -17,8 +17,10 @@ define install
 @if [ "$$(cat "$(VENV)/.fastbook_ch4-$(1)" 2>/dev/null)" != "$(KEY)" ]; then \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")' && \
 	{ test -x "$(VENV)/bin/python" || $(PYTHON) -m venv "$(VENV)"; } && \
-	if [ "$(TORCH)" != "$$(cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)" ] && ls -d "$(VENV)"/lib/python*/site-packages/torch >/dev/null 2>&1; \
-	then echo '$(VENV) has another PyTorch than TORCH=$(TORCH) asks for. Remove it, or name a new environment with VENV=DIR.' >&2; exit 1; fi && \
+	if [ "$(TORCH)" != "$$(cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)" ] && \
+	   ls -d "$(VENV)"/lib/python*/site-packages/torch >/dev/null 2>&1; then \
+		echo '$(VENV) has another PyTorch than TORCH=$(TORCH) asks for. Remove it, or name a new one with VENV=DIR.' >&2; exit 1; \
+	fi && \
 	echo 'Installing into $(VENV); this takes a minute or a few, and happens once.' && \
 	uv=$$(command -v uv || { $(RUN) -m pip install -q uv >&2 && echo "$(VENV)/bin/uv"; } || true) && \
 	if [ "$$uv" ] && "$$uv" pip install --python $(RUN) $(TORCH:%=--torch-backend %) -e '$(2)'; then :; \

@@ -1,11 +1,12 @@
-"What `make` installs, and with what: uv or pip, and PyTorch as TORCH says. The packages are small ones from an index on this machine"
+"What `make` installs, and with what: uv or pip, and PyTorch as TORCH says; from an index on this machine"
 import http.server,os,re,shutil,ssl,subprocess,sys,sysconfig,threading,zipfile
 from pathlib import Path
+from urllib.parse import quote,unquote
 
 import pytest
 from conftest import ROOT
 
-pytestmark = pytest.mark.skipif(sys.platform!='linux', reason='PyTorch comes without the libraries for GPUs elsewhere, and Windows has no make')
+pytestmark = pytest.mark.skipif(sys.platform!='linux', reason='only there PyTorch brings libraries for GPUs')
 UV = shutil.which('uv', path=os.pathsep.join([sysconfig.get_path('scripts'), os.environ['PATH']]))
 
 def write_wheel(folder, name, version, requires=(), files={}):
@@ -22,7 +23,7 @@ def write_wheel(folder, name, version, requires=(), files={}):
         z.writestr(f'{info}/RECORD', ''.join(f'{n},,\n' for n in [*z.namelist(), f'{info}/RECORD']))
 
 class Index(http.server.BaseHTTPRequestHandler):
-    "PyPI as http://127.0.0.1:PORT/pypi, and as a proxy https://download.pytorch.org; `root` has a folder of wheels for each"
+    "PyPI at /pypi, and as a proxy https://download.pytorch.org at /whl; `root` has a folder of wheels for each"
     protocol_version = 'HTTP/1.1'
     def do_CONNECT(self):
         self.send_response(200)
@@ -33,11 +34,12 @@ class Index(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         *where,name = self.path.strip('/').split('/')
         folder,wheels = self.server.root/where[0],[]
-        if folder.is_dir(): wheels = [f.name for f in folder.iterdir() if f.name.split('-')[0].replace('_', '-')==name]
-        if name.endswith('.whl'): body = (folder/name.replace('%2B', '+')).read_bytes()
-        else: body = ''.join(f'<a href="/{where[0]}/{w.replace("+", "%2B")}">{w}</a>\n' for w in wheels).encode()
+        if folder.is_dir(): wheels = [f.name for f in folder.iterdir() if f.name.split('-')[0].replace('_','-')==name]
+        if name.endswith('.whl'): body = (folder/unquote(name)).read_bytes()
+        else: body = ''.join(f'<a href="/{where[0]}/{quote(w)}">{w}</a>\n' for w in wheels).encode()
         self.send_response(200 if body else 404)
-        for header in (('Content-Type', 'text/html' if wheels else 'application/octet-stream'), ('Content-Length', str(len(body)))): self.send_header(*header)
+        self.send_header('Content-Type', 'text/html' if wheels else 'application/octet-stream')
+        self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         if self.command=='GET': self.wfile.write(body)
     do_HEAD = do_GET
@@ -48,10 +50,12 @@ def index(tmp_path):
     "The server, with its certificate"
     if not shutil.which('openssl'): pytest.skip('openssl makes the certificate of the index')
     key,cert = tmp_path/'key.pem',tmp_path/'cert.pem'
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', cert, '-subj', '/CN=index',
-                    '-addext', 'subjectAltName=DNS:download.pytorch.org', '-addext', 'basicConstraints=critical,CA:FALSE'], check=True, capture_output=True)
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=index',
+                    '-addext', 'subjectAltName=DNS:download.pytorch.org', '-addext', 'basicConstraints=critical,CA:FALSE',
+                    '-keyout', key, '-out', cert], check=True, capture_output=True)
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Index)
-    server.root,server.asked,server.tls,server.cert = tmp_path/'index',[],ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),cert
+    server.root,server.asked,server.cert = tmp_path/'index',[],cert
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.tls.load_cert_chain(cert, key)
     for place in ('pypi','whl'): (server.root/place).mkdir(parents=True)
     write_wheel(server.root/'pypi', 'torch', '2.9', ['nvidia-cublas'], {'torch/__init__.py': ''})
@@ -64,7 +68,9 @@ def index(tmp_path):
 BACKEND = '''
 import shutil
 def get_requires_for_build_editable(settings=None): return []
-def build_editable(folder, settings=None, metadata=None): return shutil.copy('built/fastbook_ch4-1-py3-none-any.whl', folder).rsplit('/')[-1]
+def build_editable(folder, settings=None, metadata=None):
+    shutil.copy('built/fastbook_ch4-1-py3-none-any.whl', folder)
+    return 'fastbook_ch4-1-py3-none-any.whl'
 '''
 CLI = '''
 from importlib.metadata import distributions
@@ -73,7 +79,7 @@ print('ladder with', *sorted(f"{d.name} {d.version}" for d in distributions() if
 
 @pytest.fixture
 def make(tmp_path, index):
-    "Function that runs our Makefile in a project that needs only torch, with `tools` in the PATH; returns status and output"
+    "Function that runs our Makefile for a project that needs only torch, with `tools` in the PATH; returns status, output"
     project = tmp_path/'a project'
     (project/'built').mkdir(parents=True)
     shutil.copy(ROOT/'Makefile', project)
@@ -88,10 +94,11 @@ def make(tmp_path, index):
         path.mkdir()
         for tool in ('sh','make','cat','cksum','tr','ls'): (path/tool).symlink_to(shutil.which(tool))
         for tool in tools: (path/Path(tool).name).symlink_to(tool)
-        env = {'PATH': str(path), 'HOME': str(tmp_path), 'LANG': 'C.UTF-8', 'UV_DEFAULT_INDEX': f'http://127.0.0.1:{index.server_port}/pypi', 'UV_NO_CONFIG': '1',
-               'PIP_INDEX_URL': f'http://127.0.0.1:{index.server_port}/pypi', 'PIP_CONFIG_FILE': os.devnull, 'PIP_RETRIES': '0',
-               'HTTPS_PROXY': f'http://127.0.0.1:{index.server_port}', 'SSL_CERT_FILE': str(index.cert)}
-        p = subprocess.run([path/'make', *args, f'PYTHON={sys.executable}'], cwd=project, env=env, capture_output=True, text=True)
+        here = f'http://127.0.0.1:{index.server_port}'
+        env = {'PATH': str(path), 'HOME': str(tmp_path), 'LANG': 'C.UTF-8', 'HTTPS_PROXY': here, 'SSL_CERT_FILE': str(index.cert),
+               'UV_DEFAULT_INDEX': f'{here}/pypi', 'UV_NO_CONFIG': '1', 'PIP_INDEX_URL': f'{here}/pypi', 'PIP_CONFIG_FILE': os.devnull}
+        cmd = [path/'make', *args, f'PYTHON={sys.executable}']
+        p = subprocess.run(cmd, cwd=project, env=env, capture_output=True, text=True)
         return p.returncode, p.stdout+p.stderr
     return run
 

@@ -9,7 +9,7 @@ from test_project import copy,run
 
 pytestmark = pytest.mark.full
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def plain(copy):
     "The environment: its folder, an empty folder to work in, and a function that runs one of its programs there"
     with tempfile.TemporaryDirectory() as tmp:  # pytest would keep the last three
@@ -22,27 +22,20 @@ def plain(copy):
         uv = shutil.which('uv', path=os.pathsep.join([sysconfig.get_path('scripts'), os.environ['PATH']]))
         ways = [[uv, 'pip', 'install', '--python', bin/'python']] if uv else []
         for way in [*ways, [bin/'python', '-m', 'pip', 'install']]:  # as the Makefile does
-            p = subprocess.run([*map(str, way), '--quiet', wheel], cwd=tmp, env={**os.environ, 'PYTHONPATH': ''}, capture_output=True, text=True)
+            cmd,env = [*map(str, way), '--quiet', wheel],{**os.environ, 'PYTHONPATH': ''}
+            p = subprocess.run(cmd, cwd=tmp, env=env, capture_output=True, text=True)
             if p.returncode==0: break
         if p.returncode!=0:
             try: socket.create_connection(('pypi.org',443), 10).close()
             except OSError: pytest.skip('the requirements cannot be had without a network')
         assert p.returncode==0, p.stderr
-        env = {k: v for k,v in os.environ.items() if k not in ('PYTHONPATH','MPLBACKEND')} | dict(FASTAI_HOME=str(tmp/'home'), FASTBOOK_CH4_OFFLINE='1')
+        env = {name: value for name,value in os.environ.items() if name not in ('PYTHONPATH','MPLBACKEND')}
+        env |= dict(FASTAI_HOME=str(tmp/'home'), FASTBOOK_CH4_OFFLINE='1')
         def call(program, *args):
-            p = subprocess.run([str(bin/program), *map(str, args)], cwd=work, env=env, capture_output=True, text=True, encoding='utf8')
+            cmd = [str(bin/program), *map(str, args)]
+            p = subprocess.run(cmd, cwd=work, env=env, capture_output=True, text=True, encoding='utf8')
             return SimpleNamespace(status=p.returncode, out=p.stdout, err=p.stderr)
         yield SimpleNamespace(call=call, work=work)
-
-def test_nothing_but_the_requirements_is_there(plain):
-    p = plain.call('python', '-c', 'import sys,fastbook_ch4; print(fastbook_ch4.__file__, *sys.path, sep="\\n")')
-    assert p.status==0 and all(str(plain.work.parent) in line for line in p.out.splitlines() if 'site-packages' in line), p
-    find = 'import sys,importlib.util as u; print([m for m in sys.argv[1:] if u.find_spec(m)])'
-    assert plain.call('python', '-c', find, 'IPython', 'gradio', 'jupyterlab', 'pytest', 'torch').out=="['torch']\n"
-
-def test_everything_can_be_imported(plain):
-    p = plain.call('python', '-W', 'error', '-c', 'from fastbook_ch4.all import *; print(mnist_loss, Learner, plt)')
-    assert p.status==0 and p.err=='', p
 
 EACH = """
 import importlib,sys
@@ -51,12 +44,33 @@ for name in sys.argv[1:]:
     importlib.import_module(f'fastbook_ch4.{name}')
 """
 
-def test_every_module_can_be_imported_alone(plain):
+LEARNER = '''
+from fastbook_ch4.all import *
+set_seed(0)
+dls = digit_dataloaders(mnist_sample())
+learn = Learner(dls, nn.Linear(784,1), opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy)
+with learn.no_bar(), learn.no_logging(): learn.fit(10, lr=1.)
+assert learn.recorder.values[-1][2]>.9, learn.recorder.values
+model = load_digit_model('runs/ladder/digits.safetensors')
+print(predict_digit(model, image_files(mnist_sample()/'valid'/'7')[0]).label)
+try: skip_cells(images='none')
+except RuntimeError as e: print(e)
+'''
+
+def test_a_plain_install_is_whole(plain):
+    "One test, as every worker of pytest-xdist would make an environment of its own"
+    # nothing else is there
+    p = plain.call('python', '-c', 'import sys,fastbook_ch4; print(fastbook_ch4.__file__, *sys.path, sep="\\n")')
+    assert p.status==0 and all(str(plain.work.parent) in line for line in p.out.splitlines() if 'site-packages' in line), p
+    find = 'import sys,importlib.util as u; print([m for m in sys.argv[1:] if u.find_spec(m)])'
+    assert plain.call('python', '-c', find, 'IPython', 'gradio', 'jupyterlab', 'pytest', 'torch').out=="['torch']\n"
+    # all of it can be imported, and each module alone
+    p = plain.call('python', '-W', 'error', '-c', 'from fastbook_ch4.all import *; print(mnist_loss, Learner, plt)')
+    assert p.status==0 and p.err=='', p
     modules = sorted(f.stem for f in (ROOT/'fastbook_ch4').glob('*.py') if f.stem!='__init__')
     p = plain.call('python', '-c', EACH, *modules)
     assert (p.status, p.out, p.err)==(0, '', '')
-
-def test_the_commands(plain):
+    # each command works or says what it lacks
     p = plain.call('ch4', 'data')
     assert p.status==0 and 'fastbook_ch4_sample' in p.out and p.err=='', p
     p = plain.call('ch4', 'ladder', '--data', 'shipped', '--steps', 'pixel,own,SGD')
@@ -72,20 +86,6 @@ def test_the_commands(plain):
     assert p.status==1 and p.err.count('\n')==1 and 'pip install "gradio' in p.err, p
     p = plain.call('ch4', 'doctor')
     assert p.status==0 and 'No problem was found.' in p.out, p
-
-LEARNER = '''
-from fastbook_ch4.all import *
-set_seed(0)
-dls = digit_dataloaders(mnist_sample())
-learn = Learner(dls, nn.Linear(784,1), opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy)
-with learn.no_bar(), learn.no_logging(): learn.fit(10, lr=1.)
-assert learn.recorder.values[-1][2]>.9, learn.recorder.values
-model = load_digit_model('runs/ladder/digits.safetensors')
-print(predict_digit(model, image_files(mnist_sample()/'valid'/'7')[0]).label)
-try: skip_cells(images='none')
-except RuntimeError as e: print(e)
-'''
-
-def test_a_learner_with_our_helpers(plain):
+    # the helpers work with fastai
     p = plain.call('python', '-c', LEARNER)
     assert p.status==0 and p.out.splitlines()[-2:]==['7', 'There is no notebook here whose cells could be skipped.'], p
