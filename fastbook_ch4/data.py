@@ -262,7 +262,8 @@ def tensor_dataloaders(
     "fastai `DataLoaders` of images that are in memory"
     if isinstance(vocab, (str,set)) or len(set(vocab))!=2 or len(vocab)!=2:
         raise ValueError(f'`vocab` must be a list of two labels in the order of the targets, not {vocab!r}.')
-    (train_x,_),(valid_x,_) = digits
+    (train_x,train_y),(valid_x,valid_y) = digits
+    check_tensors(train_x, train_y, valid_x, valid_y)
     if train_x.ndim!=3 or train_x.shape[1:]!=valid_x.shape[1:]:
         raise ValueError(f'Images must be (n, h, w) of one size, not {tuple(train_x.shape)} and {tuple(valid_x.shape)}.')
     for x,y in digits:

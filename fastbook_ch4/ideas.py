@@ -69,6 +69,7 @@ def class_dataloaders(
 ) -> DataLoaders: # Batches of x (bs, 1, h, w) float32 and y (bs,); `ValueError` if the parts do not fit
     "fastai `DataLoaders` of images in memory, with any number of labels"
     for x,y in (train,valid):
+        check_tensors(x, y)
         if x.ndim!=4 or y.shape!=x.shape[:1]: raise ValueError(f'Images {tuple(x.shape)} and targets {tuple(y.shape)} do not fit.')
         if y.is_floating_point() or not ((y>=0) & (y<len(vocab))).all():
             raise ValueError(f'Targets must be integers from 0 to {len(vocab)-1}, the places of labels in `vocab`.')

@@ -27,6 +27,23 @@ def shipped():
     return store.install_shipped()
 
 @pytest.fixture(scope='session')
+def trained(shipped, tmp_path_factory, worker_id):
+    "Function of a step of the ladder and a seed: its `Rung` on the shipped digits, trained once for all test processes"
+    import torch
+    from filelock import FileLock
+    from fastbook_ch4.ladder import Digits,run_step
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id=='master' else base.parent)/'trained'
+    folder.mkdir(exist_ok=True)
+    @cache
+    def rung(step, seed):
+        file = folder/f'{step} {seed}.pt'
+        with FileLock(file.with_suffix('.lock')):
+            if not file.exists(): torch.save(run_step(step, Digits.from_folder(shipped), seed), file)
+            return torch.load(file, weights_only=False)
+    return rung
+
+@pytest.fixture(scope='session')
 def full():
     "Folder of the full MNIST_SAMPLE; tests that use it are marked `full`"
     if not store.is_installed('mnist_sample'): pytest.skip('the full MNIST_SAMPLE is not installed (ch4 data --archive FILE)')

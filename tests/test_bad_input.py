@@ -224,6 +224,10 @@ def test_refused(name):
 P,TARGETS,FAMILIAR = torch.full((4,), .2),tensor([0,1,0,1]),Familiar(ONES, ONES[:0])
 MODEL = DigitModel(nn.Linear(784,1), ['7','3'], 'linear', FAMILIAR)
 TAKES_TENSORS = {
+    'tensor_dataloaders: images': lambda x: tensor_dataloaders(((x,ZEROS), (ONES,ZEROS)), ['7','3']),
+    'tensor_dataloaders: targets': lambda x: tensor_dataloaders(((ONES,ZEROS), (ONES,x)), ['7','3']),
+    'class_dataloaders: images': lambda x: class_dataloaders((x,tensor([0])), (ONES,tensor([0])), '37'),
+    'class_dataloaders: targets': lambda x: class_dataloaders((ONES[:,None],x), (ONES[:,None],x), '37'),
     'check_tensors':              lambda o: check_tensors(P, o),
     'check_pixels':               lambda o: check_pixels(o),
     'mean_digit':                 lambda o: mean_digit(o),

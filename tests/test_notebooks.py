@@ -21,7 +21,7 @@ each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=lambda f: f.stem)
 # Running
 
 # The others take more than five seconds; `make test-full` runs all of them twice
-QUICK = '03_gradient_descent','04_mnist_loss','05_training_loop','06_optimizer','glossary','loaders','questionnaire'
+QUICK = '04_mnist_loss','glossary','loaders','questionnaire'
 
 @pytest.mark.parametrize('nb', [pytest.param(f, id=f.stem, marks=[pytest.mark.full]*(f.stem not in QUICK)) for f in NOTEBOOKS])
 def test_runs_twice_in_one_kernel(nb, home):
