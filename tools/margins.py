@@ -308,8 +308,8 @@ def report(files, args):
     print(f"{'worst':>10} {'limit':>10} {'distance':>10} {'of median':>9} {'failed':>8}  check")
     for share,w,n_failed,n,place,check in sorted(table, key=lambda o: o[0]):
         print(f"{show(w['value']):>10} {show(w['limit']):>10} {show(w['distance']):>10} {share:>9.2f} {n_failed:>4}/{n:<3}  {place}: {' '.join(check.split())[:140]}")
-    spread = {o.name.split('.')[2:4][0] for o in runs},{o.name.split('.')[3] for o in runs}
-    print(f'{len(table)} checks of {len(files)} files; {len(runs)} runs on {len(spread[0])} machines with {len(spread[1])} seeds')
+    ran,_,on,seeds = map(len, map(set, zip(*[o.stem.split('.') for o in runs]))) if runs else (0,0,0,0)
+    print(f'{len(table)} checks of {ran} files; {len(runs)} runs on {on} machines with {seeds} seeds')
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
