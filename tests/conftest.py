@@ -27,20 +27,26 @@ def shipped():
     return store.install_shipped()
 
 @pytest.fixture(scope='session')
-def trained(shipped, tmp_path_factory, worker_id):
-    "Function of a step of the ladder and a seed: its `Rung` on the shipped digits, trained once for all test processes"
+def once(tmp_path_factory, worker_id):
+    "Function that returns what a function makes under a name; it is made once for all test processes, and each gets a copy"
     import torch
     from filelock import FileLock
-    from fastbook_ch4.ladder import Digits,run_step
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id=='master' else base.parent)/'trained'
+    folder = (base if worker_id=='master' else base.parent)/'once'
     folder.mkdir(exist_ok=True)
-    @cache
-    def rung(step, seed):
-        file = folder/f'{step} {seed}.pt'
+    def made(name, make):
+        file = folder/f'{name}.pt'
         with FileLock(file.with_suffix('.lock')):
-            if not file.exists(): torch.save(run_step(step, Digits.from_folder(shipped), seed), file)
+            if not file.exists(): torch.save(make(), file)
             return torch.load(file, weights_only=False)
+    return made
+
+@pytest.fixture(scope='session')
+def trained(shipped, once):
+    "Function of a step of the ladder and a seed: its `Rung` on the shipped digits"
+    from fastbook_ch4.ladder import Digits,run_step
+    @cache
+    def rung(step, seed): return once(f'{step} {seed}', lambda: run_step(step, Digits.from_folder(shipped), seed))
     return rung
 
 @pytest.fixture(scope='session')

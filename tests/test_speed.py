@@ -91,11 +91,15 @@ def test_the_source_is_not_changed_by_training(few):
 # resnet18 on pictures in memory
 
 @pytest.fixture(scope='module')
-def learn(shipped, tmp_path_factory):
+def learn(shipped, once, tmp_path_factory):
     set_seed(0)
     learn = fast_resnet_learner(grey_dataloaders(shipped, bs=32, device='cpu'), path=tmp_path_factory.mktemp('fast'))
-    with learn.no_bar(), learn.no_logging():
+    def train():
         learn.fit_one_cycle(4)
+        return learn.model.state_dict(),learn.recorder.values
+    with learn.no_bar(), learn.no_logging():
+        state,learn.recorder.values = once('fast resnet', train)
+        learn.model.load_state_dict(state)
         yield learn
 
 def test_it_names_files_pictures_and_tensors(learn, shipped):
