@@ -69,8 +69,19 @@ class Target(Categorize):
 # %% ../nbs/loaders.ipynb #f59eefe8
 class MemoryDatasets(Datasets):
     "fastai's `Datasets` with all pictures also in one tensor `x` and all targets in `y`"
-    x,y = None,None
-    parts,batch_tfms = (),None  # training and validation set, and what is done to their batches
+    x,y,pictures = None,None,None  # the last holds what `items` are made of, (n, c, h, w), until one is asked for
+    parts,batch_tfms = (),None     # training and validation set, and what is done to their batches
+    def __len__(self): return super().__len__() if self.x is None else len(self.x)
+    def __getitem__(self, it):
+        self.items
+        return super().__getitem__(it)
+    @Datasets.items.getter
+    def items(self):
+        if self.pictures is not None:
+            labels = [self.vocab[t] for t in self.y.flatten().tolist()]
+            pictures,self.pictures = self.pictures,None
+            self.items = list(zip(pictures, labels))
+        return self.tls[0].items
     def subset(self, i): return self.parts[i] if self.parts else super().subset(i)
     def dataloaders(self, bs=64, **kwargs): # `weighted_dataloaders` and `partial_dataloaders` come here, too
         return super().dataloaders(bs=bs, **{'num_workers': 0, 'after_batch': self.batch_tfms, **kwargs})
@@ -97,11 +108,13 @@ class MemoryDL(TfmdDL):
             for b in super().create_batches(samps.tolist() if whole else samps):
                 yield tuple(o.as_subclass(torch.Tensor) if isinstance(o, TensorCategory) else o for o in b)
             return
-        typ = torch.Tensor if x.ndim==2 else TensorImageBW if x.shape[1]==1 else TensorImage
-        for idx in samps.to(x.device).split(self.bs) if whole else self.chunkify(samps):
-            if len(idx)==self.bs or len(idx) and not self.drop_last:
-                idx = torch.as_tensor(idx, device=x.device)
-                yield x.index_select(0, idx).as_subclass(typ), y.index_select(0, idx)
+        if whole: parts = samps.to(x.device).split(self.bs)
+        else: parts = (torch.as_tensor(part, device=x.device) for part in self.chunkify(samps))
+        for idx in parts:
+            if len(idx)<self.bs and (self.drop_last or not len(idx)): break
+            xb = x.index_select(0, idx)
+            if x.ndim==4: xb = xb.as_subclass(TensorImageBW if x.shape[1]==1 else TensorImage)
+            yield xb,y.index_select(0, idx)
     def to(self, device):
         super().to(device)
         if getattr(self.dataset, 'x', None) is None: return
@@ -131,10 +144,11 @@ def memory_dataloaders(
     if bs<1: raise ValueError(f'A mini-batch needs at least one image, not bs={bs}.')
     if flat and (item_tfms or batch_tfms): raise ValueError('Transforms are made for pictures, not for rows. Pass flat=False.')
     tfms = [[Picture(read, train[0].shape[1:], flat)], [LabelOf(),Target(vocab, flat)]]
-    sets = [MemoryDatasets(list(zip(x, [vocab[t] for t in y.tolist()])), tfms, split_idx=i) for i,(x,y) in enumerate((train,valid))]
-    for ds,(x,y) in zip(sets, (train,valid)):
+    sets = []
+    for i,(x,y) in enumerate((train,valid)):
+        sets.append(ds := MemoryDatasets([(x[0],vocab[y[0].item()])], tfms, split_idx=i))  # one item, to set transforms up
+        ds.pictures,ds.parts,ds.batch_tfms = x,sets,batch_tfms
         ds.x,ds.y = (x.flatten(1),y[:,None]) if flat else (x,y)
-        ds.parts,ds.batch_tfms = sets,batch_tfms
     train_dl = MemoryDL(sets[0], bs=bs if flat else min(bs, len(sets[0])), shuffle=shuffle, drop_last=not flat,
                         after_item=item_tfms, after_batch=batch_tfms)
     valid_dl = MemoryDL(sets[1], bs=val_bs or bs, after_item=item_tfms, after_batch=batch_tfms)
