@@ -266,6 +266,8 @@ def parser():
 def complain(e):
     "Tell the error `e` on one line; one that no command foresees by its name, too"
     text = printable(' '.join((f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e)).split()))
+    if isinstance(e, UnicodeEncodeError):  # PyTorch cannot be loaded from a folder that Python's own encoding does not have
+        text = 'The name of a folder on the way has letters that Python cannot write here. Try again with PYTHONUTF8=1.'
     foreseen = isinstance(e, (OSError,TypeError,ValueError)) and text
     hint = '' if foreseen else f'{type(e).__name__}: {text or "no reason given"}. ch4 --debug … shows where; ch4 doctor looks for the cause.'
     print(f'ch4: {hint or text}', file=sys.stderr)

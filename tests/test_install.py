@@ -97,7 +97,7 @@ def make(tmp_path, index):
         here = f'http://127.0.0.1:{index.server_port}'
         env = {'PATH': str(path), 'HOME': str(tmp_path), 'LANG': 'C.UTF-8', 'HTTPS_PROXY': here, 'SSL_CERT_FILE': str(index.cert),
                'UV_DEFAULT_INDEX': f'{here}/pypi', 'UV_NO_CONFIG': '1', 'PIP_INDEX_URL': f'{here}/pypi', 'PIP_CONFIG_FILE': os.devnull}
-        cmd = [path/'make', *args, f'PYTHON={sys.executable}']
+        cmd = [path/'make', *args, f'PYTHON="{sys.executable}"']  # the folder may have spaces
         p = subprocess.run(cmd, cwd=project, env=env, capture_output=True, text=True)
         return p.returncode, p.stdout+p.stderr
     return run
