@@ -8,17 +8,16 @@ __all__ = ['CIFAR10_LABELS', 'colour_image', 'colour_images', 'pick_classes', 't
            'fit_classes', 'shift_images', 'read_colour', 'colour_dataloaders']
 
 # %% ../nbs/14_birds_planes.ipynb #c34b506a
-import io,sys
+import sys
 from pathlib import Path
 
 import numpy as np, torch, torch.nn.functional as F
-from PIL import Image
 from torch import nn
 from torchvision.datasets import CIFAR10
 from . import store
-from .loaders import memory_dataloaders
+from .loaders import memory_dataloaders, numbers_of
 from .data import check_pixels, check_tensors, image_files, open_image
-from .training import calc_grad
+from .training import calc_grad, evaluating
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IntToFloatTensor, Normalize
 
@@ -176,11 +175,7 @@ def share_right(
 ) -> float: # Accuracy in 0..1; `ValueError` if there are no images or not as many targets
     "Share of the images for which the largest logit is that of the right label"
     check_classes(x, y)
-    training = {m: m.training for m in model.modules()}
-    model.eval()
-    try: logits = torch.cat([model(xb) for xb in x.split(500)])
-    finally:
-        for m,was in training.items(): m.training = was
+    with evaluating(model): logits = torch.cat([model(xb) for xb in x.split(500)])
     if logits.ndim!=2 or logits.shape[1]<2: raise ValueError(f'The model must return (n, labels), two or more, not {tuple(logits.shape)}.')
     if logits.isnan().any(): raise ValueError('Some predictions are NaN. Train again with a smaller learning rate.')
     check_classes(x, y, logits.shape[1])
@@ -226,11 +221,8 @@ def read_colour(
     o # Image file or its bytes, a PIL image, an array (h, w, 3) as PIL has it, or a tensor (3, h, w); bytes, or floats in 0..1
 ) -> torch.Tensor: # uint8; errors of `colour_image` and `check_pixels`, `TypeError` for anything else
     "The colours of a picture, however it is passed"
-    if isinstance(o, bytes): o = Image.open(io.BytesIO(o))
-    if isinstance(o, (str,Path,Image.Image)): return colour_image(o)
-    if not isinstance(o, (torch.Tensor,np.ndarray)):
-        raise TypeError(f'Pass image files, arrays or tensors, not {type(o).__name__}.')
-    x = torch.as_tensor(o).permute(2,0,1) if isinstance(o, np.ndarray) and o.ndim==3 else torch.as_tensor(o)
+    x = torch.as_tensor(numbers_of(o, colour_image))
+    if isinstance(o, np.ndarray) and o.ndim==3: x = x.permute(2,0,1)
     return x if x.dtype==torch.uint8 else (check_pixels(x)*255).round().byte()
 
 # %% ../nbs/14_birds_planes.ipynb #c0785e06

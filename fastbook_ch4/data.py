@@ -18,11 +18,10 @@ from unicodedata import normalize
 import matplotlib.pyplot as plt, numpy as np, torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from fastai.data.core import DataLoaders
-from fastai.data.external import URLs
 from fastcore.all import L
 
 from . import store
-from .loaders import memory_dataloaders
+from .loaders import memory_dataloaders, numbers_of
 
 # %% ../nbs/01_data.ipynb #3c570424
 def lesson_style():
@@ -241,12 +240,8 @@ def read_grey(
     o # Image file or its bytes, a PIL image or its array of bytes, or floats in 0..1 as an array or a tensor
 ) -> torch.Tensor: # float32 in 0..1; errors of `grey_image` and `check_pixels`, `TypeError` for anything else
     "The grey levels of a picture, however it is passed"
-    if isinstance(o, bytes): o = Image.open(io.BytesIO(o))
     if isinstance(o, np.ndarray) and o.dtype==np.uint8: o = Image.fromarray(o)
-    if isinstance(o, (str,Path,Image.Image)): o = np.asarray(grey_image(o))/255
-    if not isinstance(o, (torch.Tensor,np.ndarray)):
-        raise TypeError(f'Pass image files, arrays or tensors, not {type(o).__name__}.')
-    return check_pixels(torch.as_tensor(o)).float()
+    return check_pixels(torch.as_tensor(numbers_of(o, lambda f: np.asarray(grey_image(f))/255))).float()
 
 # %% ../nbs/01_data.ipynb #d5f55eda
 def tensor_dataloaders(

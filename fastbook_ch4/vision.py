@@ -18,6 +18,7 @@ from .data import check_tensors, digit_labels, grey_image, image_files, label_fo
 from .data import tensor_dataloaders
 from .descent import line_up
 from .loss import batch_accuracy, check_probs, check_targets, mnist_loss
+from .training import evaluating
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter
@@ -161,14 +162,14 @@ def trim_kernels(
     shape, # (c, h, w) of a picture; from now on `model` takes no other
 ) -> nn.Module: # `model`
     "Cut the weights that only ever meet padding off the convolutions whose answer is a single pixel"
-    maps,training = {},{m: m.training for m in model.modules()}
+    maps = {}
     def note(m, inputs, output):
         if output.shape[2:]==(1,1): maps[m] = inputs[0].shape[2:]
     hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Conv2d)]
-    try: model.eval()(next(model.parameters()).new_zeros(1, *shape))
+    try:
+        with evaluating(model): model(next(model.parameters()).new_zeros(1, *shape))
     finally:
         for hook in hooks: hook.remove()
-        for m,was in training.items(): m.training = was
     for m,(h,w) in maps.items():
         plain = m.groups==1 and m.dilation==(1,1) and m.padding_mode=='zeros' and not isinstance(m.padding, str)
         if not plain or isinstance(m, WholeMap): continue

@@ -4,7 +4,8 @@ from http.server import BaseHTTPRequestHandler,ThreadingHTTPServer
 
 import pytest
 from fastbook_ch4 import store
-from fastbook_ch4.data import URLs,mnist_sample
+from fastbook_ch4.data import mnist_sample
+from fastai.data.external import URLs
 from test_data import png,write_tar
 
 class Handler(BaseHTTPRequestHandler):
