@@ -27,15 +27,18 @@ def shipped():
     return store.install_shipped()
 
 @pytest.fixture(scope='session')
-def once(tmp_path_factory, worker_id):
+def for_all(tmp_path_factory, worker_id):
+    "Folder that all test processes share"
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id=='master' else base.parent
+
+@pytest.fixture(scope='session')
+def once(for_all):
     "Function that returns what a function makes under a name; it is made once for all test processes, and each gets a copy"
     import torch
     from filelock import FileLock
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id=='master' else base.parent)/'once'
-    folder.mkdir(exist_ok=True)
     def made(name, make):
-        file = folder/f'{name}.pt'
+        file = for_all/f'{name}.pt'
         with FileLock(file.with_suffix('.lock')):
             if not file.exists(): torch.save(make(), file)
             return torch.load(file, weights_only=False)

@@ -163,14 +163,14 @@ def interrupt(home):
     return run
 
 def test_ctrl_c_keeps_what_is_finished(interrupt, tmp_path):
-    status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,two', '--out', 'out', until='own loop', cwd=tmp_path)
+    status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,resnet', '--out', 'out', until='own loop', cwd=tmp_path)
     assert status==130 and err=='\nch4: interrupted; what was finished is kept\n'
     assert [r['step'] for r in read(tmp_path/'out'/'ladder.csv')]==['pixel similarity','own loop']
     assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors','ladder.csv'] and [f.name for f in tmp_path.iterdir() if f.name!='home']==['out']
 
 def test_a_request_to_end_leaves_nothing_half_written(interrupt, tmp_path):
     "As `kill` sends it, or a machine that is shut down"
-    status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,two', '--out', 'out', until='own loop', cwd=tmp_path, by=signal.SIGTERM)
+    status,err = interrupt('ladder', '--data', 'shipped', '--steps', 'pixel,own,resnet', '--out', 'out', until='own loop', cwd=tmp_path, by=signal.SIGTERM)
     assert status==143 and err==''
     assert sorted(f.name for f in (tmp_path/'out').iterdir())==['digits.safetensors','ladder.csv']
 

@@ -23,10 +23,9 @@ def load_tool(root):
     return mod
 
 @pytest.fixture(scope='session')
-def project(tmp_path_factory, worker_id):
+def project(for_all):
     "A copy of the project with an address of its own and its site, built once for all test processes"
-    base = tmp_path_factory.getbasetemp()
-    root = (base if worker_id=='master' else base.parent)/'site'
+    root = for_all/'site'
     with FileLock(root.with_suffix('.lock')):
         if not (root/'built').exists():
             shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns('.*', 'runs', 'build', 'dist', '_*s', '_proc', '*.egg-info', '__pycache__', 'models'))
