@@ -16,5 +16,5 @@ from fastbook_ch4.ladder import *
 from fastbook_ch4.neurons import *
 from fastbook_ch4.thermometer import *
 from fastbook_ch4.birds import *
-from fastbook_ch4.ideas import *
+from fastbook_ch4.multiclass import *
 from fastbook_ch4.application import *

@@ -172,7 +172,7 @@ print('@@'+json.dumps([[c, ''.join(''.join(o.get('text', '')) for o in out), [o[
 
 @pytest.mark.full  # `make test` runs the lesson without images once, and fails where a cell does
 def test_without_images_nothing_is_run_that_needs_them(home):
-    nb = ROOT/'nbs'/'14_birds_planes.ipynb'
+    nb = ROOT/'nbs'/'14_birds.ipynb'
     p = subprocess.run([sys.executable, '-c', SHELL, nb], cwd=nb.parent, capture_output=True, text=True)
     outs = json.loads(p.stdout.rpartition('@@')[2])
     marked = lambda source: any(line.startswith('#| needs: ') for line in source.splitlines())
@@ -183,7 +183,7 @@ def test_without_images_nothing_is_run_that_needs_them(home):
 
 def test_cells_that_use_the_images_say_so():
     "A cell that names what was made from the images is marked, or only defines a function"
-    for source,_ in code('14_birds_planes'):
+    for source,_ in code('14_birds'):
         if any(word in source for word in ('train_x','test_x','xs,','vs,','class_means','flat_accs','cnn')):
             assert '#| needs: ' in source or source.startswith('#| export') or 'def ' in source or 'birds_and_planes()' in source, source
 

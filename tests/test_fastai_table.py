@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
 from torch import nn
 from fastbook_ch4.birds import colour_dataloaders, colour_images
 from fastbook_ch4.data import digit_dataloaders, image_files
-from fastbook_ch4.ideas import class_dataloaders, labelled_images
+from fastbook_ch4.multiclass import class_dataloaders, labelled_images
 from fastbook_ch4.loss import batch_accuracy, mnist_loss
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.vision import grey_dataloaders, image_dataloaders

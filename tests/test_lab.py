@@ -184,9 +184,9 @@ def test_not_a_folder(ch4, mine):
     for name in (mine/'below', mine.with_name('x'*300)): assert refused(ch4('lab', name))
 
 def test_a_folder_where_a_lesson_should_be(ch4, mine):
-    (mine/'02_pixel_similarity.ipynb').mkdir(parents=True)
+    (mine/'02_baseline.ipynb').mkdir(parents=True)
     p = ch4('lab', mine)
-    assert refused(p) and '02_pixel_similarity.ipynb' in p.stderr
+    assert refused(p) and '02_baseline.ipynb' in p.stderr
 
 FULL_DISK = '''
 import resource,sys
@@ -200,7 +200,7 @@ def test_nothing_is_half_written(mine):
     pytest.importorskip('resource')
     limit = max(f.stat().st_size for f in NOTEBOOKS[:2])
     p = subprocess.run([sys.executable, '-c', FULL_DISK, mine, str(limit)], cwd=ROOT, capture_output=True, text=True)
-    assert refused(p) and '03_gradient_descent.ipynb' in p.stderr
+    assert refused(p) and '03_descent.ipynb' in p.stderr
     assert files(mine)=={f.name: f.read_bytes() for f in NOTEBOOKS[:2]}
 
 # JupyterLab

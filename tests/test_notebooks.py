@@ -21,7 +21,7 @@ each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=lambda f: f.stem)
 # Running
 
 # The others take more than five seconds; `make test-full` runs all of them twice
-QUICK = '04_mnist_loss','glossary','loaders','questionnaire'
+QUICK = '04_loss','glossary','loaders','questions'
 
 @pytest.mark.parametrize('nb', [pytest.param(f, id=f.stem, marks=[pytest.mark.full]*(f.stem not in QUICK)) for f in NOTEBOOKS])
 def test_runs_twice_in_one_kernel(nb, home):
@@ -51,9 +51,9 @@ def test_saved_outputs_are_small(): assert sum(f.stat().st_size for f in NOTEBOO
 # The form of a lesson
 
 def test_the_lessons_are_there():
-    assert [f.stem for f in NOTEBOOKS]==['01_data', '02_pixel_similarity', '03_gradient_descent', '04_mnist_loss', '05_training_loop',
-        '06_optimizer', '07_learner', '08_nonlinearity', '09_resnet', '10_ladder',
-        '11_pitfalls', '12_neurons', '13_modules', '14_birds_planes', '15_first_model', '16_application', 'figures', 'glossary', 'index', 'loaders', 'questionnaire']
+    assert [f.stem for f in NOTEBOOKS]==['01_data', '02_baseline', '03_descent', '04_loss', '05_training',
+        '06_optimizer', '07_learner', '08_models', '09_vision', '10_ladder',
+        '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application', 'figures', 'glossary', 'index', 'loaders', 'questions']
 
 @each
 def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):

@@ -96,7 +96,7 @@ def test_contributing_becomes_a_page_of_the_site():
     page = docs.beside(docs.front_matter(CONTRIBUTING))
     assert page.startswith('---\ntitle: Contribute\ndescription: How the project is laid out')
     assert '\n---\n\n## ' in page
-    assert '](licence.md#' in page and '](questionnaire.ipynb)' in page and '](site/' not in page
+    assert '](licence.md#' in page and '](questions.ipynb)' in page and '](site/' not in page
     assert docs.beside('](../CONTRIBUTING.md#the-site)')=='](contribute.md#the-site)'
     assert docs.beside('](../nbs/x.ipynb)')=='](x.ipynb)'
     with pytest.raises(ValueError, match='opens with "# title"'): docs.front_matter('A page without a title')

@@ -52,7 +52,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 ORDER = ['quiet_fastai','store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
-         'neurons','thermometer','birds','ideas','application','app','figures','questions','all','cli']
+         'neurons','thermometer','birds','multiclass','application','app','figures','questions','all','cli']
 
 def modules_used(source):
     "The modules of this package that the Python text `source` imports, wherever in it"
@@ -140,7 +140,7 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
-WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer','birds','ideas','application']
+WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer','birds','multiclass','application']
 
 @pytest.mark.parametrize('module', ['all','lab','doctor','app','figures','questions', *[pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]])
 def test_import_is_quiet(module):

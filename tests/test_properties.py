@@ -14,7 +14,7 @@ from fastbook_ch4.baseline import *
 from fastbook_ch4.birds import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
-from fastbook_ch4.ideas import *
+from fastbook_ch4.multiclass import *
 from fastbook_ch4.ladder import class_accuracy
 from fastbook_ch4.learner import *
 from fastbook_ch4.loss import *

@@ -264,7 +264,7 @@ def test_hints_do_not_show_the_solution():
 
 # The page
 
-CELLS = cells('questionnaire')
+CELLS = cells('questions')
 QUESTIONS = [source for kind,source,_ in CELLS if kind=='markdown' and re.match(r'\*\*\d+\.\*\*', source)]
 
 def test_the_page_has_37_questions_in_order(): assert [int(re.match(r'\*\*(\d+)', q).group(1)) for q in QUESTIONS]==list(range(1,38))

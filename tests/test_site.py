@@ -117,10 +117,10 @@ def test_machine_readable_companions(site):
     locs = re.findall(r'<loc>(.*?)</loc>', (site/'sitemap.xml').read_text())
     assert {f'{home}{p}.html' for p in PAGES if p!='404'}<=set(locs)
     assert (site/'favicon.svg').read_text().startswith('<svg')
-    assert '<p class="launch">' not in (site/'04_mnist_loss.llms.md').read_text(encoding='utf8').split('mnist_loss')[0]
+    assert '<p class="launch">' not in (site/'04_loss.llms.md').read_text(encoding='utf8').split('mnist_loss')[0]
 
 def test_pages_follow_one_another(site):
-    for before,page,after in zip(['index']+LESSONS, LESSONS, LESSONS[1:]+['questionnaire']):
+    for before,page,after in zip(['index']+LESSONS, LESSONS, LESSONS[1:]+['questions']):
         links = [a['href'] for t,a in tags(site, page, 'a') if a.get('class')=='pagination-link']
         assert links==[f'{before}.html', f'{after}.html']
 
@@ -165,12 +165,12 @@ def test_the_index_lists_every_export(site):
 
 def test_an_entry_leads_to_its_lesson_and_its_source(site):
     links = [a['href'] for _,a in tags(site, 'api', 'a') if 'href' in a]
-    assert '04_mnist_loss.html#mnist_loss' in links
+    assert '04_loss.html#mnist_loss' in links
     source = next(h for h in links if '/loss.py#L' in h and h.startswith('https://github.com/ada/digits/blob/trunk/fastbook_ch4/'))
     assert (ROOT/'fastbook_ch4'/'loss.py').read_text().splitlines()[int(source.split('#L')[1])-1].startswith('def ')
 
 def test_backticked_names_lead_to_their_definition(site):
-    assert '04_mnist_loss.html#mnist_loss' in [a.get('href') for _,a in tags(site, '07_learner', 'a')]
+    assert '04_loss.html#mnist_loss' in [a.get('href') for _,a in tags(site, '07_learner', 'a')]
 
 # Taking a lesson along
 
@@ -190,7 +190,7 @@ def test_the_first_cell_has_the_address_of_the_settings(nb, project):
     assert f'"git+https://github.com/{s["user"]}/{s["repo"]}@{s["branch"]}"' in first_cell(nb), 'run `make address`'
 
 def test_lessons_lead_to_the_site_of_the_settings(project):
-    for stem,widget in (('03_gradient_descent','walk-widget'), ('03_gradient_descent','fit-widget'), ('04_mnist_loss','loss-widget'), ('07_learner','draw-widget')):
+    for stem,widget in (('03_descent','walk-widget'), ('03_descent','fit-widget'), ('04_loss','loss-widget'), ('07_learner','draw-widget')):
         assert f'https://ada.github.io/digits/{stem}.html#{widget}' in (project/'nbs'/f'{stem}.ipynb').read_text(encoding='utf8')
 
 @pytest.mark.parametrize('installed', [True, False])
@@ -224,7 +224,7 @@ def test_a_page_is_sound(visit, page):
         violations = Axe().run(p, options={'resultTypes': ['violations']}).response['violations']
         assert not [(v['id'], n['html'][:150]) for v in violations if v['impact'] in ('serious','critical') for n in v['nodes']]
 
-@pytest.mark.parametrize('query,where', [('mnist_loss','04_mnist_loss.html#mnist_loss'), ('saturation','07_learner.html')])
+@pytest.mark.parametrize('query,where', [('mnist_loss','04_loss.html#mnist_loss'), ('saturation','07_learner.html')])
 def test_search(visit, query, where):
     p = visit('index')
     p.get_by_label('Search').fill(query)
@@ -236,52 +236,52 @@ def test_search(visit, query, where):
     assert query in p.inner_text('main')
 
 def test_the_theme_switch_is_remembered(visit):
-    p = visit('04_mnist_loss', color_scheme='light')
+    p = visit('04_loss', color_scheme='light')
     def ground(): return p.wait_for_timeout(200) or p.evaluate('getComputedStyle(document.body).backgroundColor')
     assert ground()=='rgb(255, 255, 255)'
     p.locator('.quarto-color-scheme-toggle').first.click()
     dark = ground()
     assert dark!='rgb(255, 255, 255)'
-    p.goto(p.url.replace('04_mnist_loss', '05_training_loop'))
+    p.goto(p.url.replace('04_loss', '05_training'))
     assert ground()==dark
 
 def test_plots_are_readable_in_the_dark(visit):
-    p = visit('04_mnist_loss', color_scheme='dark')
+    p = visit('04_loss', color_scheme='dark')
     grounds = p.locator('.cell-output-display img').evaluate_all('els => els.map(e => getComputedStyle(e).backgroundColor)')
     assert grounds and set(grounds)=={'rgb(255, 255, 255)'}
 
 def test_a_plot_has_the_size_its_notebook_gives_it(visit):
-    p = visit('03_gradient_descent')
-    sizes = [o['metadata']['image/png']['width'] for _,outs in code('03_gradient_descent') for o in outs if 'image/png' in o.get('data', {})]
+    p = visit('03_descent')
+    sizes = [o['metadata']['image/png']['width'] for _,outs in code('03_descent') for o in outs if 'image/png' in o.get('data', {})]
     shown = p.locator('.cell-output-display img').evaluate_all('els => els.map(e => [e.clientWidth, e.parentElement.clientWidth])')
     assert [w for w,_ in shown]==[min(size, room) for size,(_,room) in zip(sizes, shown)]
 
 def test_formulas_are_visible(visit):
-    p = visit('03_gradient_descent')
+    p = visit('03_descent')
     formulas = p.locator('main math')
     assert formulas.count()>=3 and formulas.first.text_content()=='x2'
     for box in formulas.evaluate_all('els => els.map(e => e.getBoundingClientRect())'): assert box['width']>5 and box['height']>5
     assert not re.search(r'\$\w', p.locator('main p').all_inner_texts().__str__())
 
 def test_code_can_be_copied(visit):
-    p = visit('04_mnist_loss', permissions=['clipboard-read','clipboard-write'])
+    p = visit('04_loss', permissions=['clipboard-read','clipboard-write'])
     block = p.locator('.code-copy-outer-scaffold').first
     block.hover()
     block.locator('.code-copy-button').click()
     assert p.evaluate('navigator.clipboard.readText()')==block.locator('code').inner_text()
 
 def test_the_sidebar_opens_on_a_phone(visit):
-    p = visit('04_mnist_loss', viewport={'width': 390, 'height': 800})
+    p = visit('04_loss', viewport={'width': 390, 'height': 800})
     link = p.locator('#quarto-sidebar').get_by_text('9. Eighteen layers')
     assert link.bounding_box()['x']+link.bounding_box()['width']<=0, 'off the screen'
     p.locator('.quarto-btn-toggle').first.click()
     p.wait_for_timeout(500)
     assert link.bounding_box()['x']>=0
     link.click()
-    assert p.url.endswith('09_resnet.html')
+    assert p.url.endswith('09_vision.html')
 
 def test_an_unknown_address_gets_the_404_page(visit, address):
-    p = visit('04_mnist_loss')
+    p = visit('04_loss')
     p.goto(address+'some/where/else')
     p.wait_for_load_state('networkidle')
     assert 'This page is not here' in p.inner_text('main')
@@ -290,7 +290,7 @@ def test_an_unknown_address_gets_the_404_page(visit, address):
     assert p.url.endswith('/digits/index.html')
 
 def test_the_keyboard_gets_past_the_menus(visit):
-    p = visit('04_mnist_loss')
+    p = visit('04_loss')
     p.keyboard.press('Tab')
     assert p.evaluate('document.activeElement.textContent')=='Skip to the text'
     p.keyboard.press('Enter')
@@ -298,10 +298,10 @@ def test_the_keyboard_gets_past_the_menus(visit):
     assert p.evaluate('document.activeElement.closest("main") !== null')
 
 def test_a_search_result_on_the_same_page_uncovers_it(visit):
-    p = visit('04_mnist_loss', viewport={'width': 390, 'height': 800})
+    p = visit('04_loss', viewport={'width': 390, 'height': 800})
     p.locator('.navbar-toggler').click()
     p.get_by_label('Search').fill('batch_accuracy')
-    p.locator('.search-result[href*="04_mnist_loss"]').first.click()
+    p.locator('.search-result[href*="04_loss"]').first.click()
     p.wait_for_timeout(600)
     assert not p.locator('.search-result').first.is_visible() and not p.get_by_label('Search').is_visible()
 
@@ -312,7 +312,7 @@ def move(slider, value):
     slider.evaluate('(el, v) => { el.value = v; el.dispatchEvent(new Event("input")) }', value)
 
 def test_slider_on_the_parabola(visit):
-    w = visit('03_gradient_descent').locator('#walk-widget')
+    w = visit('03_descent').locator('#walk-widget')
     for lr,words in ((.1,'slides down'), (.5,'one step'), (.8,'side to side'), (1.,'jumps for ever'), (1.1,'climbs out')):
         move(w.get_by_label('Learning rate'), lr)
         x = 3.
@@ -334,7 +334,7 @@ def test_the_measurements_are_those_of_the_lesson():
 def test_slider_on_the_quadratic(visit):
     import torch
     from fastbook_ch4.descent import apply_step, mse
-    w = visit('03_gradient_descent').locator('#fit-widget')
+    w = visit('03_descent').locator('#fit-widget')
     time,speed = lesson_speed()
     for scaled,power,words in ((True,-.3,'A good fit'), (True,-3,'still falling'), (True,-6,'too small'), (False,-.3,'flies off'), (False,-5,'the fit is poor')):
         w.get_by_label('scale time').set_checked(scaled)
@@ -349,7 +349,7 @@ def test_slider_on_the_quadratic(visit):
 def test_slider_on_the_loss(visit):
     import torch
     from fastbook_ch4.loss import batch_accuracy, mnist_loss
-    w = visit('04_mnist_loss').locator('#loss-widget')
+    w = visit('04_loss').locator('#loss-widget')
     for target in (1,0):
         w.get_by_label('the third picture is a 7').set_checked(target==0)
         for third in (0., .2, .5, .51, .8, 1.):
