@@ -1,9 +1,9 @@
 """Everything for `from fastbook_ch4.all import *`, fastai's convention.
 
 Written by hand. Of fastai's names only `sigmoid` and `mse` are replaced, by versions that give the same results."""
-from fastbook_ch4.data import *  # first: it imports fastai without the warnings that torch gives at import
 from fastai.vision.all import *
 from torchvision.models import resnet18
+from fastbook_ch4.data import *
 from fastbook_ch4.baseline import *
 from fastbook_ch4.descent import *
 from fastbook_ch4.loss import *

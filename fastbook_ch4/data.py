@@ -7,9 +7,6 @@ __all__ = ['lesson_style', 'mnist_sample', 'image_files', 'open_image', 'grey_im
            'cached_pixels', 'load_images', 'check_tensors', 'any_true', 'check_pixels', 'label_folders', 'digit_labels',
            'load_digits', 'digit_tensors', 'read_grey', 'tensor_dataloaders', 'digit_dataloaders']
 
-# %% ../nbs/01_data.ipynb #0845af41
-import fastbook_ch4.quiet_fastai
-
 # %% ../nbs/01_data.ipynb #a2259209
 import hashlib,io,os,time
 from pathlib import Path

@@ -5,9 +5,6 @@
 # %% auto #0
 __all__ = ['numbers_of', 'as_picture', 'Picture', 'LabelOf', 'Target', 'MemoryDatasets', 'MemoryDL', 'memory_dataloaders']
 
-# %% ../nbs/loaders.ipynb #0705a253
-import fastbook_ch4.quiet_fastai
-
 # %% ../nbs/loaders.ipynb #05ceefe8
 import io
 from copy import copy

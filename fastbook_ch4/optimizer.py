@@ -7,7 +7,6 @@ __all__ = ['BasicOptim']
 
 # %% ../nbs/06_optimizer.ipynb #96246b2d
 from .descent import check_lr
-import fastbook_ch4.quiet_fastai
 from fastai.optimizer import Optimizer
 from fastcore.all import L
 from torch import Tensor

@@ -290,7 +290,7 @@ def download(timeout=4, name='mnist_sample', key='MNIST_SAMPLE'):
     "Download data set `name`, fastai's `URLs.<key>`, check and install it; `OSError` if that fails or the server is silent for `timeout` seconds"
     if offline(): raise OSError('FASTBOOK_CH4_OFFLINE is set')
     from http.client import HTTPException
-    import fastbook_ch4.quiet_fastai,fastai.data
+    import fastai.data
     from fastai.data.external import URLs
     from fastdownload.core import check,checks_module,read_checks
     url,archive,checks = getattr(URLs, key),_fastai_folder('archive')/f'{name}.tgz',checks_module(fastai.data)

@@ -2,7 +2,7 @@
 import ast,configparser,os,re,shutil,subprocess,sys,sysconfig,tarfile,tomllib
 from pathlib import Path
 
-import pytest
+import fastbook_ch4,pytest
 from conftest import ROOT
 
 SETTINGS = configparser.ConfigParser(interpolation=None)
@@ -51,7 +51,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
                  if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)} - {'__all__'}
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
-ORDER = ['quiet_fastai','store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
+ORDER = ['store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
          'neurons','thermometer','birds','multiclass','application','app','figures','questions','all','cli']
 
 def modules_used(source):
@@ -83,9 +83,11 @@ def test_a_module_imports_nothing_from_a_later_lesson():
 
 # Metadata
 
-def test_the_two_repeated_values_agree():
+def test_the_three_repeated_values_agree():
     toml,ini = tomllib.loads((ROOT/'pyproject.toml').read_text()),SETTINGS['DEFAULT']
-    assert toml['project']['name']==ini['lib_name'] and toml['project']['requires-python']==f'>={ini["min_python"]}'
+    assert toml['project']['name']==ini['lib_name']
+    assert toml['project']['requires-python']==f'>={ini["min_python"]}'
+    assert fastbook_ch4.__version__==ini['version']
 
 def test_every_bound_has_its_reason():
     "A lower bound for all; the few upper ones are explained above their list"
