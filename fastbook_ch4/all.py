@@ -3,6 +3,9 @@
 Written by hand. Of fastai's names only `sigmoid` and `mse` are replaced, by versions that give the same results."""
 from fastai.vision.all import *
 from torchvision.models import resnet18
+from fastbook_ch4.plumbing.images import image_files
+from fastbook_ch4.plumbing.loops import epochs_for
+from fastbook_ch4.plumbing.plots import draw_flow, gv, lesson_style, plot_function
 from fastbook_ch4.data import *
 from fastbook_ch4.baseline import *
 from fastbook_ch4.descent import *
@@ -12,6 +15,8 @@ from fastbook_ch4.optimizer import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.models import *
 from fastbook_ch4.vision import *
+from fastbook_ch4.plumbing.mistakes import show_mistakes
+from fastbook_ch4.plumbing.fast import fast_resnet_learner, fused_adamw, grey_dataloaders
 from fastbook_ch4.ladder import *
 from fastbook_ch4.neurons import *
 from fastbook_ch4.thermometer import *

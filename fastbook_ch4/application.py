@@ -21,10 +21,12 @@ from safetensors.torch import save
 from torch import nn
 from torchvision.transforms.functional import gaussian_blur
 from . import store
-from .data import check_pixels, check_tensors, grey_image
+from .plumbing.checks import check_pixels, check_tensors
+from .plumbing.images import grey_image
 from .models import simple_net
-from .vision import trim_kernels
-from .ladder import Digits, MeanImages, run_step
+from .plumbing.fast import trim_kernels
+from .ladder import MeanImages, run_step
+from .data import Digits
 from fastai.vision.learner import create_vision_model
 from torchvision.models import resnet18
 
@@ -213,10 +215,10 @@ def ladder_model(
     seen = torch.cat([x[y[:,0]==t][:400] for t in (1,0)])
     try: centred = (torch.stack([centre_ink(find_ink(o.numpy())) for o in seen[::8]])-seen[::8]).abs().mean()<.01
     except (RuntimeError,ValueError): centred = False  # another size, or a picture without ink
-    named = set(digits.labels)<={str(i) for i in range(10)}
-    others = other_digits(digits.labels) if centred and named else seen[:0]
+    named = set(digits.vocab)<={str(i) for i in range(10)}
+    others = other_digits(digits.vocab) if centred and named else seen[:0]
     words = {'pixel similarity': 'pixel similarity', 'two-layer net': 'simple_net', 'resnet18': 'resnet18'}
-    return DigitModel(rung.model, digits.labels[::-1], words.get(rung.step, 'linear'), Familiar(seen, others),
+    return DigitModel(rung.model, digits.vocab, words.get(rung.step, 'linear'), Familiar(seen, others),
                       rung.accuracy, bool(centred))
 
 # %% ../nbs/16_application.ipynb #5c1e9a02

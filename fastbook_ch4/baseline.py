@@ -7,30 +7,23 @@ __all__ = ['mean_digit', 'mnist_distance', 'PixelSimilarity']
 
 # %% ../nbs/02_baseline.ipynb #c02cb8e9
 import torch
-from .data import check_pixels, check_tensors
+from .plumbing.checks import check_comparable, check_distances, check_images, check_means
 
 # %% ../nbs/02_baseline.ipynb #696753e7
 def mean_digit(
     images # (n, h, w) float in 0..1
-) -> torch.Tensor: # (h, w) float; `ValueError` for another rank, and errors of `check_pixels`
+) -> torch.Tensor: # (h, w) float
     "The average image of `images`"
-    check_tensors(images)
-    if images.ndim!=3: raise ValueError(f'Pass images of shape (n, height, width), not {tuple(images.shape)}.')
-    return check_pixels(images).mean(0)
+    return check_images(images).mean(0)
 
 # %% ../nbs/02_baseline.ipynb #37b3c132
 def mnist_distance(
     a, # (h, w) or (n, h, w) float in 0..1
     b, # The same; a single image is compared with every image of the other argument
-) -> torch.Tensor: # () or (n,) mean absolute difference; `ValueError` if the shapes do not go together
+) -> torch.Tensor: # () or (n,) mean absolute difference
     "L1 distance between images `a` and `b`"
-    check_tensors(a, b)
-    n = {o.shape[0] for o in (a,b) if o.ndim==3} - {1}
-    if not all(o.ndim in (2,3) for o in (a,b)) or a.shape[-2:]!=b.shape[-2:] or len(n)>1:
-        raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. Pass (h, w) or (n, '
-                         'h, w) with the same h and w.')
-    if a.device!=b.device: raise ValueError(f'The images are on {a.device} and {b.device}. Move one with .to(device).')
-    return (check_pixels(a)-check_pixels(b)).abs().mean((-1,-2))
+    check_comparable(a, b)
+    return (a-b).abs().mean((-1,-2))
 
 # %% ../nbs/02_baseline.ipynb #5408711c
 class PixelSimilarity:
@@ -39,18 +32,12 @@ class PixelSimilarity:
         means:dict,             # Label -> mean image (h, w); exactly two, the positive class first
         distance=mnist_distance # Function of images and one mean image that returns a distance each
     ):
-        if not isinstance(means, dict):
-            raise TypeError(f'Pass {{label: image, label: image}}, not {type(means).__name__}.')
-        if len(means)!=2:
-            raise ValueError(f'Two mean images are needed, not {len(means)}: pass {{label: image, label: image}}.')
-        check_tensors(*means.values())
-        for m in means.values():
-            if m.ndim!=2: raise ValueError(f'A mean image has shape (h, w), not {tuple(m.shape)}. Pass mean_digit(images).')
-        self.labels,self.means,self.distance = list(means),list(means.values()),distance
+        self.means,self.distance = check_means(means),distance
     def distances(self, x):
-        d = torch.stack([self.distance(x, m) for m in self.means])
-        if d.shape[1:]!=x.shape[:-2] or d.isnan().any():
-            raise ValueError(f'`distance` must give one number per image, {tuple(x.shape[:-2])}, not {tuple(d.shape[1:])} or NaN.')
-        return d
-    def is_first(self, x): d = self.distances(x); return d[0]<d[1]
-    def predict(self, x): return [self.labels[0 if first else 1] for first in self.is_first(x).reshape(-1)]
+        return check_distances(torch.stack([self.distance(x, m) for m in self.means.values()]), x)
+    def is_first(self, x):
+        first,second = self.distances(x)
+        return first<second
+    def predict(self, x):
+        first,second = self.means
+        return [first if o else second for o in self.is_first(x).flatten()]

@@ -20,7 +20,7 @@ from functools import partial
 from importlib.resources import files
 
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
-from .data import digit_labels, image_files, tensor_dataloaders
+from .plumbing.images import image_files
 from .baseline import PixelSimilarity, mean_digit, mnist_distance
 from .descent import apply_step, mse, quadratic, rmse_loss
 from .loss import batch_accuracy, mnist_loss
@@ -176,10 +176,10 @@ def pixel_figures(
 ) -> dict: # Id -> value
     "Files, counts, shapes and a corner of one picture"
     threes,sevens = by_label(digits.train)
-    names = [f.name for f in image_files(digits.path/'train'/digits.labels[0])[:10]]
+    names = [f.name for f in image_files(digits.path/'train'/digits.vocab[1])[:10]]
     shape = dict(threes_shape=threes.shape, rank=threes.ndim)
     crop = (threes[1]*255).round().int()[4:10,4:10]
-    return {**ids('whole', folders=len(digit_labels(digits.path)), **shape),
+    return {**ids('whole', folders=len(digits.vocab), **shape),
             **ids('book', counts=(len(threes),len(sevens)), first_files=', '.join(names), crop=crop, **shape),
             'whole/first_files': ', '.join(names[:4])}
 
@@ -449,7 +449,7 @@ def batch_figures(
         theirs = printed_numbers(f'{source}/shuffled')
         out |= ids(source, shuffled=Draw(shuffled, mixed(theirs) and mixed(sum(shuffled, []))))
     letters = [len(o[0]) for o in DataLoader(list(enumerate(string.ascii_lowercase)), bs=6, shuffle=True)]
-    batch = tensor_dataloaders((digits.train,digits.valid), digits.labels[::-1]).one_batch()
+    batch = digits.dataloaders().one_batch()
     shapes = ids('whole','pages', batch_shapes=[o.shape for o in batch], four_shape=rows.shape)
     return {**out, **shapes, 'book/letters': letters}
 
@@ -458,7 +458,7 @@ def in_order(
     digits # The images, a `Digits`
 ): # fastai `DataLoaders`, batches of 256, not shuffled
     "The loaders of the chapter: all images of the first label, then all of the second"
-    return tensor_dataloaders((digits.train,digits.valid), digits.labels[::-1], shuffle=False)
+    return digits.dataloaders(shuffle=False)
 
 # %% ../nbs/figures.ipynb #8e617d9d
 def chapter_curve(

@@ -6,10 +6,9 @@
 __all__ = ['digit_learner', 'saturation']
 
 # %% ../nbs/07_learner.ipynb #604a01c1
-from .data import check_tensors
+from .plumbing.checks import check_logits
 from .loss import batch_accuracy, mnist_loss
-from fastai.learner import Learner
-from fastai.optimizer import SGD
+from fastai.vision.all import SGD, Learner
 
 # %% ../nbs/07_learner.ipynb #a64a1aad
 def digit_learner(
@@ -25,9 +24,6 @@ def digit_learner(
 def saturation(
     logits,   # Logits of any shape
     limit=10. # Beyond this size the sigmoid's slope is below 5e-5
-) -> float: # Share in 0..1; `ValueError` if there are no logits or some are NaN
+) -> float: # Share in 0..1
     "Share of `logits` so far from 0 that hardly any gradient comes back through the sigmoid"
-    check_tensors(logits)
-    if logits.numel()==0: raise ValueError('There are no logits. Pass the predictions of at least one image.')
-    if logits.isnan().any(): raise ValueError('Some logits are NaN. Train again with a smaller learning rate.')
-    return (logits.abs()>limit).float().mean().item()
+    return (check_logits(logits).abs()>limit).float().mean().item()

@@ -12,8 +12,10 @@ from unicodedata import normalize
 import torch
 from torch import nn
 from . import store
-from .loaders import memory_dataloaders
-from .data import check_pixels, check_tensors, label_folders, load_images, read_grey
+from .plumbing.loaders import memory_dataloaders
+from .data import load_images
+from .plumbing.checks import check_pixels, check_tensors
+from .plumbing.images import label_folders, read_grey
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 

@@ -7,7 +7,7 @@ __all__ = ['ACTIVATIONS', 'neuron', 'slopes', 'softmax_share', 'plot_activation'
 
 # %% ../nbs/12_neurons.ipynb #01b0f538
 import torch, torch.nn.functional as F
-from .data import check_tensors
+from .plumbing.checks import check_tensors
 
 # %% ../nbs/12_neurons.ipynb #a3b7e788
 def neuron(

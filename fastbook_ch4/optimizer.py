@@ -6,43 +6,25 @@
 __all__ = ['BasicOptim']
 
 # %% ../nbs/06_optimizer.ipynb #96246b2d
-from .descent import check_lr
 from fastai.optimizer import Optimizer
-from fastcore.all import L
-from torch import Tensor
+from .plumbing.checks import check_first_lr, check_hyper, check_no_closure, param_groups
 
 # %% ../nbs/06_optimizer.ipynb #77432702
 class BasicOptim(Optimizer):
     "Stochastic gradient descent: `step` moves each parameter by `-lr` times its gradient"
     def __init__(self,
-        params,  # Tensors, or lists of tensors, one per group; `ValueError` if there are none, `TypeError` for anything else
-        lr,      # Learning rate; `ValueError` unless positive and finite
+        params,  # Tensors, or lists of tensors, one per group
+        lr,      # Learning rate, positive and finite
         mom=0.,  # Accepted because fastai's schedules set it; not used
-        wd=0.,   # Weight decay is not implemented: `ValueError` unless 0
+        wd=0.,   # Weight decay is not implemented; 0
     ):
-        params = L(params)
-        plain = all(isinstance(p, Tensor) for p in params)
-        groups = [params] if plain else [L([p] if isinstance(p, Tensor) else p) for p in params]
-        if not all(isinstance(p, Tensor) for group in groups for p in group):
-            raise TypeError('Pass tensors, or lists of tensors: model.parameters(), not the model or its named_parameters().')
-        if any(p.requires_grad and not p.is_leaf for group in groups for p in group):
-            raise ValueError('One of the parameters is the result of a calculation, so no gradient reaches it. Call requires_grad_() last.')
-        if not any(groups):
-            raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
-        if lr==0: check_lr(lr)
-        super().__init__(groups, [], lr=lr, mom=mom, wd=wd)
+        super().__init__(param_groups(params), [], lr=check_first_lr(lr), mom=mom, wd=wd)
     def step(self, closure=None):
-        if closure is not None: raise NotImplementedError('Call `backward` before `step`, which takes no closure here.')
+        check_no_closure(closure)
         for group,hyper in zip(self.param_lists, self.hypers):
             for p in group:
                 if p.grad is not None: p.data -= hyper['lr']*p.grad
     def zero_grad(self):
         for group in self.param_lists:
             for p in group: p.grad = None
-    def _set_hyper(self, k, v):
-        if k=='lr':
-            for o in v:
-                if o!=0: check_lr(o)  # a warm-up may begin at 0
-        if k=='wd' and any(v):
-            raise ValueError(f'BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai\'s SGD.')
-        super()._set_hyper(k, v)
+    def _set_hyper(self, k, v): super()._set_hyper(k, check_hyper(k, v))

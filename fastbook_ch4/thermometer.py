@@ -12,7 +12,7 @@ from itertools import cycle
 
 import matplotlib.pyplot as plt, torch
 from torch import nn
-from .data import check_tensors
+from .plumbing.checks import check_tensors
 from .descent import mse
 from .training import calc_grad
 
