@@ -1,5 +1,6 @@
 "The project itself: notebooks and modules in step, metadata, the wheel, the star import, the README"
 import ast,configparser,os,re,shutil,subprocess,sys,sysconfig,tarfile,tomllib
+from importlib.util import resolve_name
 from pathlib import Path
 
 import fastbook_ch4,pytest
@@ -22,28 +23,34 @@ def run(*cmd, cwd, **env):
     assert p.returncode==0, p.stdout+p.stderr
     return p.stdout
 
-def files(folder, pattern): return {f.name: f.read_bytes() for f in folder.glob(pattern)}
+def files(folder, pattern): return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.glob(pattern)}
 
 # Notebooks and modules
 
 def test_export_changes_nothing(copy):
     run(BIN/'nbdev-export', cwd=copy, PYTHONPATH='')
-    assert files(copy/'fastbook_ch4', '*.py')==files(ROOT/'fastbook_ch4', '*.py')
+    assert files(copy/'fastbook_ch4', '**/*.py')==files(ROOT/'fastbook_ch4', '**/*.py')
 
 def test_notebooks_are_clean(copy):
     run(BIN/'nbdev-clean', cwd=copy, PYTHONPATH='')
     assert files(copy/'nbs', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
 
-MODULES = sorted(f for f in (ROOT/'fastbook_ch4').glob('*.py') if f.name not in ('__init__.py','_modidx.py','all.py'))
+def module_name(file):
+    "What the module in `file` is called below the package: `data`, `store.files`, and `store` for its `__init__`"
+    return '.'.join(file.relative_to(ROOT/'fastbook_ch4').with_suffix('').parts).removesuffix('.__init__')
 
-@pytest.mark.parametrize('module', MODULES, ids=lambda f: f.stem)
+FILES = {module_name(f): f for f in sorted((ROOT/'fastbook_ch4').rglob('*.py'))}
+del FILES['__init__'],FILES['_modidx']
+MODULES = [f for name,f in FILES.items() if name!='all']
+
+@pytest.mark.parametrize('module', MODULES, ids=module_name)
 def test_public_definitions_have_a_docstring(module):
     for d in ast.parse(module.read_text()).body:
         if isinstance(d, (ast.FunctionDef, ast.ClassDef)) and d.name[0]!='_' and d.name!='parser':
             doc = ast.get_docstring(d)
             assert doc and '\n' not in doc, d.name
 
-@pytest.mark.parametrize('module', MODULES, ids=lambda f: f.stem)
+@pytest.mark.parametrize('module', MODULES, ids=module_name)
 def test_no_function_reads_a_variable_of_the_module(module):
     "Constants in capitals, functions, classes and imports are fine"
     tree = ast.parse(module.read_text())
@@ -51,34 +58,43 @@ def test_no_function_reads_a_variable_of_the_module(module):
                  if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)} - {'__all__'}
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
-ORDER = ['store','lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
+ORDER = ['store.files','store.catalogue','store.archive','store.download','store',
+         'lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
          'neurons','thermometer','birds','multiclass','application','app','figures','questions','all','cli']
 
-def modules_used(source):
-    "The modules of this package that the Python text `source` imports, wherever in it"
-    names = set()
+def modules_used(source, package='fastbook_ch4'):
+    "The modules of this package that `source`, the Python text of a module in `package`, imports, wherever in it"
+    names,modules = set(),{f'fastbook_ch4.{name}' for name in ORDER}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import): names |= {o.name for o in node.names}
         if isinstance(node, ast.ImportFrom):
-            base = '.'.join(filter(None, ('fastbook_ch4' if node.level else '', node.module)))
-            names |= {base} | {f'{base}.{o.name}' for o in node.names}
-    return {name.split('.')[1] for name in names if name.startswith('fastbook_ch4.')} & set(ORDER)
+            base = resolve_name('.'*node.level+(node.module or ''), package)
+            inner = {f'{base}.{o.name}' for o in node.names}  # modules, or what the module `base` holds
+            names |= inner if inner<=modules else inner|{base}
+    return {name.removeprefix('fastbook_ch4.') for name in names & modules}
 
 @pytest.mark.parametrize('line', ['from .data import URLs', 'from . import data', 'from fastbook_ch4.data import *', 'from fastbook_ch4 import cli,data',
     'import fastbook_ch4.data', 'import os,fastbook_ch4.data as d', 'def f():\n    if True: from fastbook_ch4.data import URLs'])
 def test_every_way_to_import_is_seen(line): assert 'data' in modules_used(line)
 
-@pytest.mark.parametrize('module', MODULES, ids=lambda f: f.stem)
+@pytest.mark.parametrize('line, used', [
+    ('from ..data import URLs', 'data'), ('from .. import data', 'data'), ('from . import files', 'store.files'),
+    ('from .files import lock', 'store.files'), ('def f(): from fastbook_ch4.store.files import lock', 'store.files'),
+    ('import fastbook_ch4.store.files', 'store.files'), ('from .. import store', 'store')])
+def test_every_way_to_import_from_a_folder_below_is_seen(line, used):
+    assert modules_used(line, 'fastbook_ch4.store')=={used}
+
+@pytest.mark.parametrize('module', MODULES, ids=module_name)
 def test_nothing_is_checked_by_assert(module):
     "`python -O` leaves those out"
     assert not [node for node in ast.walk(ast.parse(module.read_text(encoding='utf8'))) if isinstance(node, ast.Assert)]
 
 def test_a_module_imports_nothing_from_a_later_lesson():
     "Not even inside a function"
-    sources = {f.stem: f.read_text(encoding='utf8') for f in (ROOT/'fastbook_ch4').glob('*.py') if f.stem not in ('__init__','_modidx')}
-    assert sorted(sources)==sorted(ORDER)
-    for name,source in sources.items():
-        later = modules_used(source) & set(ORDER[ORDER.index(name):])
+    assert sorted(FILES)==sorted(ORDER)
+    for name,file in FILES.items():
+        package = '.'.join(file.relative_to(ROOT).parent.parts)
+        later = modules_used(file.read_text(encoding='utf8'), package) & set(ORDER[ORDER.index(name):])
         assert not later, f'{name} imports {later}'
 
 # Metadata

@@ -54,7 +54,7 @@ def distributions(names):
 
 def notebook(stem): return '\n'.join(re.sub(r'^(\s*)[%!].*', r'\1pass', source, flags=re.M) for source,_ in code(stem))
 
-FILES = [f for folder in ('fastbook_ch4','tools','tests') for f in sorted((ROOT/folder).glob('*.py'))]
+FILES = [f for folder in ('fastbook_ch4','tools','tests') for f in sorted((ROOT/folder).rglob('*.py'))]
 SOURCES = {**{f.relative_to(ROOT).as_posix(): f.read_text(encoding='utf8') for f in FILES},
            **{f'nbs/{f.name}': notebook(f.stem) for f in NOTEBOOKS}}
 

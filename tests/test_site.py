@@ -152,9 +152,9 @@ def test_a_preview_needs_a_site_and_a_free_port(project, tmp_path, address):
 
 def exports():
     "Every name that a module with a lesson, or `store`, exports"
-    for f in sorted((ROOT/'fastbook_ch4').glob('*.py')):
+    for f in sorted((ROOT/'fastbook_ch4').rglob('*.py')):
         m = re.search(r'^__all__ = (\[.*?\])', f.read_text(encoding='utf8'), re.M|re.S)
-        if m: yield from ((f.stem, name) for name in eval(m.group(1)))
+        if m: yield from ((f.relative_to(ROOT).as_posix(), name) for name in eval(m.group(1)))
 
 def test_the_index_lists_every_export(site):
     text = (site/'api.html').read_text(encoding='utf8')
@@ -168,6 +168,7 @@ def test_an_entry_leads_to_its_lesson_and_its_source(site):
     assert '04_loss.html#mnist_loss' in links
     source = next(h for h in links if '/loss.py#L' in h and h.startswith('https://github.com/ada/digits/blob/trunk/fastbook_ch4/'))
     assert (ROOT/'fastbook_ch4'/'loss.py').read_text().splitlines()[int(source.split('#L')[1])-1].startswith('def ')
+    assert any('/fastbook_ch4/store/files.py#L' in h for h in links)
 
 def test_backticked_names_lead_to_their_definition(site):
     assert '04_loss.html#mnist_loss' in [a.get('href') for _,a in tags(site, '07_learner', 'a')]

@@ -115,11 +115,13 @@ def signature(name, obj):
 def api_entry(name, obj, module, page, cfg):
     "One line of the API index"
     is_def = inspect.isfunction(obj) or inspect.isclass(obj)
+    file = Path(inspect.getfile(inspect.unwrap(obj) if is_def else module))
+    file = file.as_posix().rpartition(f'/{PACKAGE}/')[2]  # not all that a package hands on stands in its __init__.py
     line = f'#L{inspect.getsourcelines(obj)[1]}' if is_def else ''
     call = f'`{signature(name, obj)}`'
     if page and is_def: call = f'[{call}]({page}.ipynb#{name.lower()})'
     doc = first_line(obj) if is_def else f'A constant: `{obj!r}`.' if len(repr(obj))<100 and '/' not in repr(obj) else 'A constant.'
-    return f'- {call}  \n  {doc} [source]({cfg["source"]}/{PACKAGE}/{module}.py{line})'
+    return f'- {call}  \n  {doc} [source]({cfg["source"]}/{PACKAGE}/{file}{line})'
 
 def api_index(pages, cfg):
     "The page that lists every exported name; `pages` maps the name of a page to its title"
@@ -131,7 +133,7 @@ def api_index(pages, cfg):
     for page,module in [(p, m[1]) for p,m in exports.items() if m]+[(None, 'store'), (None, 'lab')]:
         mod = importlib.import_module(f'{PACKAGE}.{module}')
         place = f'From [{pages[page]}]({page}.ipynb).' if page else first_line(mod)+' Written by hand, with the standard library only.'
-        text += [f'## {PACKAGE}.{module}\n', place+'\n', *(api_entry(n, getattr(mod, n), module, page, cfg) for n in mod.__all__), '']
+        text += [f'## {PACKAGE}.{module}\n', place+'\n', *(api_entry(n, getattr(mod, n), mod, page, cfg) for n in mod.__all__), '']
     from fastbook_ch4.cli import parser
     os.environ['COLUMNS'] = '90'  # the width argparse wraps its help at
     p = parser()

@@ -186,7 +186,7 @@ def cached_pixels(
     if _fingerprint(folder)==key and time.time()-newest>.1:  # two changes in one tick of the clock look like one
         data = io.BytesIO()
         np.save(data, pixels)
-        store.keep(file, data.getbuffer(), f'{place}-*')
+        store.cache_file(file, data.getbuffer(), f'{place}-*')
     return pixels
 
 # %% ../../nbs/plumbing/images.ipynb #1dce5d04
