@@ -249,6 +249,11 @@ def test_archive_refused(home, tiny, tmp_path, kind):
     members = {**tiny, **more} if isinstance(more, dict) else [*tiny.items(), *more]
     refused(home, write_tar(tmp_path/'a.tgz', members))
 
+@pytest.mark.parametrize('name', ['cifar2/C:/evil.png', 'cifar2/C:evil.png', 'cifar2\\..\\..\\evil.png'])
+def test_a_name_that_leads_outside_on_windows_is_refused(home, tiny, tmp_path, name):
+    file = write_tar(tmp_path/'a.tgz', {**tiny, name: png()})
+    refused(home, file, 'not a plain file inside its own folder')
+
 def test_an_archive_of_sizes_below_0_is_refused(home, tiny, tmp_path):
     members = [below_0('cifar2/a.png'), below_0('cifar2/b.png')]
     refused(home, write_tar(tmp_path/'a.tgz', members), 'size below 0')

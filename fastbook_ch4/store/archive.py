@@ -46,7 +46,7 @@ def _members(tar, ds, archive):
     for m in _entries(tar, archive):
         path = PurePosixPath(m.name)
         if not path.parts and m.isdir(): continue  # the folder that `tar` was called in
-        outside = not path.parts or path.is_absolute() or '..' in path.parts or '\\' in m.name
+        outside = not path.parts or path.is_absolute() or '..' in path.parts or set(m.name)&set('\\:')
         if outside or not (m.isreg() or m.isdir()):
             raise _Refused(f'{archive} is refused: it holds {m.name!r}, '
                            'which is not a plain file inside its own folder.')
@@ -65,6 +65,7 @@ def _unpack(ds, archive, dest):
     with _opened(archive) as tar:
         for m,path in _members(tar, ds, archive):
             (dest/path).parent.mkdir(parents=True, exist_ok=True)
+            # `tar.extract` would write all that a sparse file claims to hold, whatever its size
             (dest/path).write_bytes(tar.extractfile(m).read())
 
 
