@@ -8,17 +8,22 @@ from PIL import Image
 from fastbook_ch4 import store
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((ROOT/'nbs').glob('*.ipynb'))
+NBS = ROOT/'nbs'
+NOTEBOOKS = sorted(f for f in NBS.rglob('*.ipynb') if f.parent.name[0]!='.')
+
+def place(nb):
+    "Where the notebook `nb` lies in `nbs/`, without its ending: `01_data`, `plumbing/checks`"
+    return nb.relative_to(NBS).with_suffix('').as_posix()
 
 @cache
-def cells(stem):
-    "The cells of a notebook in `nbs/`, each as its type, its source and its saved outputs"
-    nb = json.loads((ROOT/'nbs'/f'{stem}.ipynb').read_text(encoding='utf8'))
+def cells(name):
+    "The cells of the notebook in `nbs/` that `place` calls `name`, each as its type, its source and its saved outputs"
+    nb = json.loads((NBS/f'{name}.ipynb').read_text(encoding='utf8'))
     return [(c['cell_type'], ''.join(c['source']), c.get('outputs', [])) for c in nb['cells']]
 
-def code(stem):
+def code(name):
     "The code cells of a notebook, each as its source and its saved outputs"
-    return [(source,outputs) for kind,source,outputs in cells(stem) if kind=='code']
+    return [(source,outputs) for kind,source,outputs in cells(name) if kind=='code']
 
 
 @pytest.fixture(scope='session')

@@ -32,7 +32,7 @@ def run(*cmd, **env):
 
 def run_notebooks(*options, **env):
     "Run all notebooks; returns how many passed and failed"
-    names = sorted(f.name for f in (ROOT/'nbs').glob('*.ipynb'))
+    names = sorted(f.name for f in (ROOT/'nbs').rglob('*.ipynb') if f.parent.name[0]!='.')
     print(f'Running {len(names)} notebooks with nbdev-test …', flush=True)
     status,out = run(BIN/'nbdev-test', '--n-workers', WORKERS, '--timing', *options, **env)
     failed = {name for name in names if re.search(rf'^\s+{re.escape(name)}$', out, re.M)} or (set(names) if status else set())
@@ -59,7 +59,7 @@ def main(option=None):
         passed,failed = run_notebooks(*(['--save'] if option=='--save' else []), **env)
         if option=='--save':
             run(BIN/'nbdev-clean')
-            run(sys.executable, 'tools/small_pictures.py', *sorted((ROOT/'nbs').glob('*.ipynb')))
+            run(sys.executable, 'tools/small_pictures.py', *sorted((ROOT/'nbs').rglob('*.ipynb')))
         else:
             p,f,skipped = run_tests('full' if option else 'not full', '-n', str(WORKERS), '--dist', 'worksteal', **env)
             passed,failed = passed+p,failed+f

@@ -2,7 +2,7 @@
 import ast,json,re,statistics,subprocess,sys
 
 import pytest
-from conftest import NOTEBOOKS, cells, code
+from conftest import NBS, NOTEBOOKS, cells, code, place
 
 LESSONS = [f for f in NOTEBOOKS if f.stem[0].isdigit()]
 TWICE = '''
@@ -15,15 +15,15 @@ for _ in range(2): shell.run_all(nb, exc_stop=True)
 
 def shown(output): return ''.join(output.get('text', [])) + ''.join(''.join(v) for k,v in output.get('data', {}).items() if k.startswith('text/'))
 
-each = pytest.mark.parametrize('nb', NOTEBOOKS, ids=lambda f: f.stem)
-each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=lambda f: f.stem)
+each = pytest.mark.parametrize('nb', NOTEBOOKS, ids=place)
+each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=place)
 
 # Running
 
 # The others take more than five seconds; `make test-full` runs all of them twice
-QUICK = '04_loss','glossary','loaders','questions'
+QUICK = '04_loss','glossary','questions','plumbing/checks','plumbing/loaders'
 
-@pytest.mark.parametrize('nb', [pytest.param(f, id=f.stem, marks=[pytest.mark.full]*(f.stem not in QUICK)) for f in NOTEBOOKS])
+@pytest.mark.parametrize('nb', [pytest.param(f, id=place(f), marks=[pytest.mark.full]*(place(f) not in QUICK)) for f in NOTEBOOKS])
 def test_runs_twice_in_one_kernel(nb, home):
     "The second round meets everything the first left behind, and all checks still pass"
     p = subprocess.run([sys.executable, '-c', TWICE, nb], cwd=nb.parent, capture_output=True, text=True)
@@ -33,7 +33,7 @@ def test_runs_twice_in_one_kernel(nb, home):
 
 @each
 def test_saved_outputs(nb):
-    for source,outputs in code(nb.stem):
+    for source,outputs in code(place(nb)):
         assert not any(o['output_type']=='error' for o in outputs), source
         for text in map(shown, outputs):
             assert not re.search(r'/(home|root|tmp|work|Users)/', text), text
@@ -43,7 +43,7 @@ def test_saved_outputs(nb):
 
 @each
 def test_a_saved_picture_has_an_alternative_text(nb):
-    for source,outputs in code(nb.stem):
+    for source,outputs in code(place(nb)):
         if any('image/png' in o.get('data', {}) for o in outputs): assert re.search(r'^#\| fig-alt: \S.{19,}', source, re.M), source
 
 def test_saved_outputs_are_small(): assert sum(f.stat().st_size for f in NOTEBOOKS)<.2e6*len(NOTEBOOKS)
@@ -51,13 +51,14 @@ def test_saved_outputs_are_small(): assert sum(f.stat().st_size for f in NOTEBOO
 # The form of a lesson
 
 def test_the_lessons_are_there():
-    assert [f.stem for f in NOTEBOOKS]==['01_data', '02_baseline', '03_descent', '04_loss', '05_training',
+    assert [place(f) for f in NOTEBOOKS]==['01_data', '02_baseline', '03_descent', '04_loss', '05_training',
         '06_optimizer', '07_learner', '08_models', '09_vision', '10_ladder',
-        '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application', 'figures', 'glossary', 'index', 'loaders', 'questions']
+        '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application', 'figures', 'glossary', 'index', 'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
+        'plumbing/mistakes', 'plumbing/plots', 'questions']
 
 @each
 def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):
-    sources = [source for source,_ in code(nb.stem)]
+    sources = [source for source,_ in code(place(nb))]
     for source,following in zip(sources, sources[1:]+['']):
         if not source.startswith('#| export'): continue
         names = [d.name for d in ast.parse(source).body if isinstance(d, (ast.FunctionDef, ast.ClassDef))]
@@ -67,19 +68,19 @@ def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):
 @each
 def test_title_cell(nb):
     "nbdev shows nothing of this cell but the title and its line"
-    assert re.fullmatch(r'# .+\n\n> .+', next(source for kind,source,_ in cells(nb.stem) if kind=='markdown'))
+    assert re.fullmatch(r'# .+\n\n> .+', next(source for kind,source,_ in cells(place(nb)) if kind=='markdown'))
 
 @each_lesson
 def test_opening_and_end(nb):
-    text = [source for kind,source,_ in cells(nb.stem) if kind=='markdown']
+    text = [source for kind,source,_ in cells(place(nb)) if kind=='markdown']
     for start in ('After this lesson you can','Takes','Needs'): assert f'**{start}**' in text[1]
     assert '## What to remember' in '\n'.join(text) and re.search(r'\*\*Next:\*\* .*\.ipynb\)', text[-1])
 
 @each_lesson
 def test_cells_are_short_and_explained(nb):
-    lengths = [sum(bool(line.strip()) and not line.startswith('#|') for line in source.splitlines()) for source,_ in code(nb.stem)]
+    lengths = [sum(bool(line.strip()) and not line.startswith('#|') for line in source.splitlines()) for source,_ in code(place(nb))]
     assert statistics.median(lengths)<=4
-    assert len(cells(nb.stem))-len(lengths)>=.4*len(lengths), 'text cells'
+    assert len(cells(place(nb)))-len(lengths)>=.4*len(lengths), 'text cells'
 
 @each
 def test_sources_are_lists_of_lines(nb):
@@ -88,12 +89,11 @@ def test_sources_are_lists_of_lines(nb):
 
 @each
 def test_links_between_pages(nb):
-    pages = {f.name for f in NOTEBOOKS}
-    for kind,source,_ in cells(nb.stem):
-        if kind=='markdown': assert set(re.findall(r'\]\((\w+\.ipynb)', source))<=pages
+    for kind,source,_ in cells(place(nb)):
+        if kind=='markdown': assert all((nb.parent/link).is_file() for link in re.findall(r'\]\(([\w./]+\.(?:ipynb|md))', source))
 
 @each_lesson
 def test_a_drawing_has_a_title_and_named_axes(nb):
-    for source,outputs in code(nb.stem):
+    for source,outputs in code(place(nb)):
         if any('image/png' in o.get('data', {}) for o in outputs) and re.search(r'\.(plot|scatter|hist|bar)\(', source):
             assert 'title=' in source and 'xlabel=' in source or 'show_preds(' in source or 'plot_function(' in source, source

@@ -2,7 +2,7 @@
 import importlib.util,re,subprocess,sys
 
 import pytest,yaml
-from conftest import NOTEBOOKS, ROOT, cells
+from conftest import NOTEBOOKS, ROOT, cells, place
 from test_project import SETTINGS
 
 CHANGES = (ROOT/'CHANGELOG.md').read_text(encoding='utf8')
@@ -105,7 +105,7 @@ def test_contributing_becomes_a_page_of_the_site():
 
 COUNT = r'(?:\d|hundred|thousand) (?:\w+ ){0,2}(?:passed|tests|cases)\b'
 TEXTS = {f.name: f.read_text(encoding='utf8') for f in [*ROOT.glob('*.md'), *(ROOT/'site').glob('*.md')]}
-TEXTS |= {f.name: '\n'.join(source for _,source,_ in cells(f.stem)) for f in NOTEBOOKS}
+TEXTS |= {f.name: '\n'.join(source for _,source,_ in cells(place(f))) for f in NOTEBOOKS}
 
 @pytest.mark.parametrize('text', ['a line like `1850 passed, 0 failed`', '1,850 tests', '171 named cases',
     'more than ten thousand generated cases'])

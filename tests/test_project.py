@@ -33,7 +33,7 @@ def test_export_changes_nothing(copy):
 
 def test_notebooks_are_clean(copy):
     run(BIN/'nbdev-clean', cwd=copy, PYTHONPATH='')
-    assert files(copy/'nbs', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
+    assert files(copy/'nbs', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
 
 def module_name(file):
     "What the module in `file` is called below the package: `data`, `store.files`, and `store` for its `__init__`"
@@ -59,7 +59,9 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 ORDER = ['store.files','store.catalogue','store.archive','store.download','store',
-         'lab','doctor','loaders','data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
+         'lab','doctor','plumbing','plumbing.checks','plumbing.plots','plumbing.loops','plumbing.loaders','plumbing.images',
+         'data','baseline','descent','loss','training','optimizer','learner','models','vision',
+         'plumbing.mistakes','plumbing.fast','ladder',
          'neurons','thermometer','birds','multiclass','application','app','figures','questions','all','cli']
 
 def modules_used(source, package='fastbook_ch4'):
@@ -192,9 +194,9 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     where = run(python, '-c', 'import fastbook_ch4; print(fastbook_ch4.__file__)', cwd=tmp_path, **env)
     assert str(tmp_path) in where
     package = site/'fastbook_ch4'
-    assert files(package/'lessons', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
+    assert files(package/'lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
     assert (package/'py.typed').exists() and (package/'figures.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
     run(bin/'ch4', 'lab', '--no-open', cwd=tmp_path, **env)
-    assert files(tmp_path/'ch4_lessons', '*.ipynb')==files(ROOT/'nbs', '*.ipynb')
+    assert files(tmp_path/'ch4_lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
     out = run(bin/'ch4', 'ladder', '--data', 'shipped', '--steps', 'pixel,own,SGD', cwd=tmp_path, **env)
     assert 'pixel similarity' in out and (tmp_path/'runs'/'ladder'/'ladder.csv').exists()

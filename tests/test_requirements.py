@@ -4,7 +4,7 @@ from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
-from conftest import NOTEBOOKS, ROOT, code
+from conftest import NOTEBOOKS, ROOT, code, place
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from test_project import SETTINGS
@@ -18,7 +18,7 @@ RUN,LAB,APP,DOCS,DEV = (group(name) for name in ('', 'lab', 'app', 'docs', 'dev'
 IN_DEV = RUN|DOCS|APP|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
 MORE = {'fastbook_ch4/app.py': [RUN|APP], 'fastbook_ch4/figures.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
-        **{f'nbs/{f.name}': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
+        **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
 # Requirements that nothing imports: the file that needs them, and the text there that shows it
 NOT_IMPORTED = {
     'accelerate':       ('tests/test_fastai_table.py', 'from fastai.distributed import DistributedDL'),
@@ -52,11 +52,11 @@ def distributions(names):
     assert names<=found.keys(), f'not installed: {names-found.keys()}'
     return {name: canonicalize_name(found[name][0]) for name in names}
 
-def notebook(stem): return '\n'.join(re.sub(r'^(\s*)[%!].*', r'\1pass', source, flags=re.M) for source,_ in code(stem))
+def notebook(name): return '\n'.join(re.sub(r'^(\s*)[%!].*', r'\1pass', source, flags=re.M) for source,_ in code(name))
 
 FILES = [f for folder in ('fastbook_ch4','tools','tests') for f in sorted((ROOT/folder).rglob('*.py'))]
 SOURCES = {**{f.relative_to(ROOT).as_posix(): f.read_text(encoding='utf8') for f in FILES},
-           **{f'nbs/{f.name}': notebook(f.stem) for f in NOTEBOOKS}}
+           **{f'nbs/{place(f)}.ipynb': notebook(place(f)) for f in NOTEBOOKS}}
 
 @pytest.mark.parametrize('file', SOURCES)
 def test_every_import_belongs_to_a_requirement(file):

@@ -44,4 +44,4 @@ def cite(f, new):
 
 if __name__=='__main__':
     cite(ROOT/'CITATION.cff', settings())
-    for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).glob('*.ipynb')): write(f, settings())
+    for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).rglob('*.ipynb')): write(f, settings())

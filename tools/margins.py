@@ -242,7 +242,7 @@ def worker():
 
 # All runs
 
-def targets(): return sorted((ROOT/'nbs').glob('*.ipynb')) + sorted((ROOT/'tests').glob('test_*.py'))
+def targets(): return sorted(f for f in (ROOT/'nbs').rglob('*.ipynb') if f.parent.name[0]!='.') + sorted((ROOT/'tests').glob('test_*.py'))
 
 def key(file):
     "Of what is run: the sources of the cells, or of the tests"
