@@ -455,7 +455,8 @@ def test_descent_stays_at_an_exact_fit():
     assert params.tolist()==[0,0,0] and max(losses)<1e-9
 
 def test_a_gradient_left_over_does_not_count():
-    params,t,y = torch.ones(3).requires_grad_(),torch.arange(5.),torch.zeros(5)
+    t,y = torch.arange(5.),torch.zeros(5)
+    params = torch.ones(3).requires_grad_()
     fresh = params.detach().clone().requires_grad_()
     mse(quadratic(t, params), y).backward()
     for p in (params,fresh): apply_step(p, t, y, lr=1e-4)

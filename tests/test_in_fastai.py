@@ -1,4 +1,4 @@
-"The helpers where engineers use them: in fastai's `Learner` and `cnn_learner`, and against fastai's and PyTorch's own"
+"The helpers where engineers use them: in fastai's `Learner` and `cnn_learner`, and beside PyTorch's own"
 import warnings
 from functools import partial
 
@@ -20,8 +20,8 @@ from fastbook_ch4.thermometer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
 from PIL import Image
-from fastai.vision.all import (Adam, ClassificationInterpretation, ImageDataLoaders, Learner, PILImage, SGD, accuracy_multi,
-                               cnn_learner, load_learner, set_seed)
+from fastai.vision.all import (Adam, ClassificationInterpretation, ImageDataLoaders, Learner, PILImage, SGD,
+                               accuracy_multi, cnn_learner, load_learner, set_seed)
 
 
 @pytest.fixture
@@ -29,9 +29,11 @@ def dls(few):
     set_seed(0)
     return digit_dataloaders(few, bs=16)
 
+OURS_IN_A_LEARNER = dict(opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy)
+
 @pytest.fixture
 def learn(dls, tmp_path):
-    learn = Learner(dls, nn.Linear(784,1), opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy, path=tmp_path)
+    learn = Learner(dls, nn.Linear(784,1), path=tmp_path, **OURS_IN_A_LEARNER)
     with learn.no_bar(), learn.no_logging(): yield learn
 
 @pytest.fixture
@@ -43,7 +45,8 @@ def image_dls(few):
 def image_learn(image_dls, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # fastai's own: cnn_learner is called vision_learner now
-        learn = cnn_learner(image_dls, resnet18, pretrained=False, n_out=1, opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy, path=tmp_path)
+        learn = cnn_learner(image_dls, resnet18, pretrained=False, n_out=1, path=tmp_path,
+                            **OURS_IN_A_LEARNER)
     with learn.no_bar(), learn.no_logging(): yield learn
 
 def accuracy_of(learn): return learn.recorder.values[-1][-1]
@@ -91,7 +94,8 @@ def test_basic_optim_trains_every_way_to_write_groups(group):
     opt = BasicOptim([group(a.parameters()), group(b.parameters())], .1)
     b(a(torch.ones(1,2))).sum().backward()
     opt.step()
-    assert len(opt.hypers)==2 and not any(torch.equal(p,q) for p,q in zip(before, [*a.parameters(), *b.parameters()]))
+    after = [*a.parameters(), *b.parameters()]
+    assert len(opt.hypers)==2 and not any(torch.equal(p, q) for p,q in zip(before, after))
 
 def test_reports_of_fastai(learn):
     learn.fit(40, lr=1.)
@@ -160,7 +164,7 @@ def test_cnn_learner(image_learn, few):
         for file in image_files(few/'train'/label)[:8]:
             named,target,prob = image_learn.predict(file)
             assert named==image_learn.dls.vocab[int(target)]
-            assert (prob.item()>.5)==(named=='7')  # fastai numbers the labels ['3', '7'], so target 1 means 7
+            assert (prob.item()>.5)==(named=='7')  # fastai numbers the labels ['3','7']: 1 means 7
             right += named==label
     assert right>=13
     interp = ClassificationInterpretation.from_learner(image_learn)
@@ -191,7 +195,8 @@ def test_resnet_learner_names_a_3_and_a_7(few):
         files = [f for label in '37' for f in image_files(few/'train'/label)[:6]]
         named = [learn.predict(f)[0] for f in files]
         assert sum(a==f.parent.name for a,f in zip(named, files))>=10
-        for other in (str, PILImage.create, Image.open): assert [learn.predict(other(f))[0] for f in files[::4]]==named[::4], other
+        for other in (str, PILImage.create, Image.open):
+            assert [learn.predict(other(f))[0] for f in files[::4]]==named[::4], other
 
 def test_resnet_with_one_output_measures_what_it_should(few):
     set_seed(0)
@@ -214,7 +219,9 @@ def test_fastai_tensors_outside_fit(image_dls):
     assert batch_accuracy(preds, yb)==batch_accuracy(*plain)
     assert mse(preds, yb)==mse(*plain)
     grey = xb[:,0]
-    assert torch.equal(mnist_distance(grey, grey[0]).as_subclass(torch.Tensor), mnist_distance(grey.as_subclass(torch.Tensor), grey[0].as_subclass(torch.Tensor)))
+    plain_grey = grey.as_subclass(torch.Tensor)
+    distances = mnist_distance(grey, grey[0]).as_subclass(torch.Tensor)
+    assert torch.equal(distances, mnist_distance(plain_grey, plain_grey[0]))
     w,b = init_params((784,1)),init_params(1)
     loss = calc_grad(grey.flatten(1), yb, lambda x: linear1(x, w, b), mnist_loss)
     assert 0<loss<1 and w.grad.abs().sum()>0
@@ -269,10 +276,13 @@ def test_basic_optim_equals_torch_sgd(lr):
 
 def test_inputs_are_not_changed(few):
     x = load_images(few/'train'/'3')
-    preds,targets,copy = torch.randn(4,1),tensor([1,0,1,0]),x.clone()
-    old = preds.clone(),targets.clone()
-    mean_digit(x), mnist_distance(x, x[0]), mnist_loss(preds, targets), batch_accuracy(preds, targets), mse(preds, targets), saturation(preds)
-    assert torch.equal(x, copy) and torch.equal(preds, old[0]) and torch.equal(targets, old[1])
+    preds,targets = torch.randn(4,1),tensor([1,0,1,0])
+    old = [o.clone() for o in (x,preds,targets)]
+    mean_digit(x)
+    mnist_distance(x, x[0])
+    saturation(preds)
+    for f in (mnist_loss,batch_accuracy,mse): f(preds, targets)
+    assert all(torch.equal(o, was) for o,was in zip((x,preds,targets), old))
 
 def test_validation_leaves_a_module_as_it_was(dls):
     model = nn.Sequential(nn.Linear(784,4), nn.BatchNorm1d(4), nn.Linear(4,1), nn.Dropout())
