@@ -52,7 +52,8 @@ def once(for_all):
 @pytest.fixture(scope='session')
 def trained(shipped, once):
     "Function of a step of the ladder and a seed: its `Rung` on the shipped digits"
-    from fastbook_ch4.ladder import Digits,run_step
+    from fastbook_ch4.ladder import run_step
+    from fastbook_ch4.data import Digits
     @cache
     def rung(step, seed): return once(f'{step} {seed}', lambda: run_step(step, Digits.from_folder(shipped), seed))
     return rung

@@ -7,7 +7,8 @@ from safetensors.torch import load,save
 from fastbook_ch4 import cli
 from fastbook_ch4.application import *
 from fastbook_ch4.application import FORMAT
-from fastbook_ch4.ladder import Digits, run_step
+from fastbook_ch4.ladder import run_step
+from fastbook_ch4.data import Digits
 
 
 @pytest.fixture(scope='module')

@@ -21,6 +21,10 @@ from fastbook_ch4.optimizer import *
 from fastbook_ch4.thermometer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
+from fastbook_ch4.plumbing.checks import check_tensors, check_pixels, check_targets, check_probs, check_bytes, check_classes, pair_up
+from fastbook_ch4.plumbing.images import image_files, open_image, grey_image, colour_images
+from fastbook_ch4.plumbing.loops import epochs_for
+from fastbook_ch4.plumbing.mistakes import show_mistakes
 
 ONES,ZEROS = torch.ones(4,28,28),torch.zeros(4,1)
 BYTES = torch.zeros(4,3,8,8, dtype=torch.uint8)
@@ -99,10 +103,10 @@ CASES = {
     'BasicOptim: calculated':
         (lambda: BasicOptim([torch.ones(3).requires_grad_()*.01], .1), r'requires_grad_\(\) last'),
     'loaders: a set of labels':
-        (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES,ZEROS)), {'3','7'}),
+        (lambda: Digits('', {'3','7'}, (ONES,ZEROS), (ONES,ZEROS)).dataloaders(),
          'in the order of the targets'),
     'loaders: twice the same label':
-        (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES,ZEROS)), ['3','3']), 'two labels'),
+        (lambda: Digits('', ['3','3'], (ONES,ZEROS), (ONES,ZEROS)).dataloaders(), 'two labels'),
     'ladder: lr below 0': (lambda: own_loop(None, lr=-1.), 'positive finite'),
     'ladder: a step by another name': (lambda: run_step('sgd', None), "no step 'sgd'"),
     'mistakes: more probabilities':
@@ -190,17 +194,17 @@ CASES = {
     'class accuracy: 3 and 7': (lambda: class_accuracy(tensor([.9,.2]), tensor([3,7])), 'one is 3'),
     'class accuracy: one class': (lambda: class_accuracy(tensor([.9,.2]), tensor([1,1])), 'same'),
     'loaders: fewer targets':
-        (lambda: tensor_dataloaders(((ONES,ZEROS[:3]), (ONES,ZEROS)), ['7','3']),
+        (lambda: Digits('', ['7','3'], (ONES,ZEROS[:3]), (ONES,ZEROS)).dataloaders(),
          '4 images need targets'),
     'loaders: targets 3 and 7':
-        (lambda: tensor_dataloaders(((ONES,ZEROS+7), (ONES,ZEROS)), ['7','3']), '0 or 1'),
+        (lambda: Digits('', ['7','3'], (ONES,ZEROS+7), (ONES,ZEROS)).dataloaders(), '0 or 1'),
     'loaders: other size in valid':
-        (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES[:,1:],ZEROS)), ['7','3']), 'one size'),
+        (lambda: Digits('', ['7','3'], (ONES,ZEROS), (ONES[:,1:],ZEROS)).dataloaders(), 'one size'),
     'loaders: flattened':
-        (lambda: tensor_dataloaders(((ONES.flatten(1),ZEROS), (ONES.flatten(1),ZEROS)), ['7','3']),
+        (lambda: Digits('', ['7','3'], (ONES.flatten(1),ZEROS), (ONES.flatten(1),ZEROS)).dataloaders(),
          r'\(n, h, w\)'),
     'loaders: one label':
-        (lambda: tensor_dataloaders(((ONES,ZEROS), (ONES,ZEROS)), '73'), 'two labels'),
+        (lambda: Digits('', '73', (ONES,ZEROS), (ONES,ZEROS)).dataloaders(), 'two labels'),
     'saturation: nothing': (lambda: saturation(torch.zeros(0)), 'no logits'),
     'epochs_for: no batch': (lambda: epochs_for(0, 10), 'at least 1'),
     'ladder: unknown step': (lambda: run_ladder(None, ['forest']), 'forest'),
@@ -342,10 +346,10 @@ def test_refused(name):
 P,TARGETS = torch.full((4,), .2),CLASSES
 MODEL = digit_model(1)
 TAKES_TENSORS = {
-    'tensor_dataloaders: images':
-        lambda o: tensor_dataloaders(((o,ZEROS), (ONES,ZEROS)), ['7','3']),
-    'tensor_dataloaders: targets':
-        lambda o: tensor_dataloaders(((ONES,ZEROS), (ONES,o)), ['7','3']),
+    'Digits: images':
+        lambda o: Digits('', ['7','3'], (o,ZEROS), (ONES,ZEROS)).dataloaders(),
+    'Digits: targets':
+        lambda o: Digits('', ['7','3'], (ONES,ZEROS), (ONES,o)).dataloaders(),
     'class_dataloaders: images':
         lambda o: class_dataloaders((o,tensor([0])), (ONES,tensor([0])), '37'),
     'class_dataloaders: targets': lambda o: class_dataloaders((PICTURES,o), (PICTURES,o), '37'),
@@ -356,8 +360,8 @@ TAKES_TENSORS = {
     'mnist_distance, second':     lambda o: mnist_distance(ONES, o),
     'PixelSimilarity':            lambda o: PixelSimilarity({'3': ONES[0], '7': o}),
     'PixelSimilarity.predict':    lambda o: PixelSimilarity(MEANS).predict(o),
-    'line_up, predictions':       lambda o: line_up(o, P),
-    'line_up, targets':           lambda o: line_up(P, o),
+    'pair_up, predictions':       lambda o: pair_up(o, P),
+    'pair_up, targets':           lambda o: pair_up(P, o),
     'mse':                        lambda o: mse(o, P),
     'rmse_loss':                  lambda o: rmse_loss(P, o),
     'apply_step':                 lambda o: apply_step(o, P, P, .1),
@@ -543,7 +547,7 @@ def test_too_narrow_after_scaling(tmp_path):
 @pytest.mark.parametrize('size, shape', [
     ((8,8),(8,8)), ((64,64),(64,64)), ((20,30),(30,20)), ((128,128),(64,64)), ((200,100),(32,64))])
 def test_sizes_that_work(make_folder, size, shape):
-    assert load_digits(make_folder(size=size))[0][0].shape==(4,*shape)
+    assert Digits.from_folder(make_folder(size=size)).train[0].shape==(4,*shape)
 
 def test_hidden_files_do_not_count(make_folder):
     path = make_folder()
@@ -601,7 +605,7 @@ LABELS = ['caf\u00e9','강아지']  # NFC
 def test_labels_that_look_the_same_are_the_same(spell, train, valid):
     "As in an archive that was packed on a Mac"
     path = spell(train, valid)
-    assert digit_labels(path)==LABELS and folder_notes(path)==[]
+    assert Digits.from_folder(path).vocab==LABELS[::-1] and folder_notes(path)==[]
     images,rows = image_dataloaders(path),digit_tensors(path)
     assert list(images.vocab)==LABELS and len(images.train.one_batch()[1])==4
     assert [y.tolist() for y in (rows[1],rows[3])]==[[[1],[1],[0],[0]]]*2
@@ -615,7 +619,7 @@ def test_two_labels_that_look_the_same(spell, split):
     path = spell('NFC', 'NFC')
     try: (path/split/normalize('NFD', '강아지')).mkdir()
     except FileExistsError: pytest.skip('this system takes both for one name')
-    with pytest.raises(ValueError, match="look like '강아지'"): digit_labels(path)
+    with pytest.raises(ValueError, match="look like '강아지'"): Digits.from_folder(path)
 
 def test_file_names_are_in_one_order_however_they_are_spelt(tmp_path):
     "강 comes after 漢 if it is one character, and before it if it is three"

@@ -7,7 +7,8 @@ from PIL import Image
 from torchvision.datasets import CIFAR10
 from fastbook_ch4 import store
 from fastbook_ch4.birds import *
-from fastbook_ch4.vision import fast_resnet_learner
+from fastbook_ch4.plumbing.fast import fast_resnet_learner
+from fastbook_ch4.plumbing.images import colour_images
 from fastai.torch_core import set_seed
 
 SKY,LEAF = (90,140,250),(90,160,60)

@@ -343,7 +343,7 @@ def pictures(make_folder, home):
 
 def test_images_are_decoded_once(pictures, monkeypatch):
     first = load_images(pictures)
-    monkeypatch.setattr('fastbook_ch4.data.decode_images', lambda files: pytest.fail('decoded again'))
+    monkeypatch.setattr('fastbook_ch4.plumbing.images._decode', lambda folder: pytest.fail('decoded again'))
     assert torch.equal(load_images(pictures), first)
 
 @pytest.mark.parametrize('change', ['edit','add','remove','rename','swap'])

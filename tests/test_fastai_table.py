@@ -9,12 +9,14 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
 from torch import nn
-from fastbook_ch4.birds import colour_dataloaders, colour_images
-from fastbook_ch4.data import digit_dataloaders, image_files
+from fastbook_ch4.birds import colour_dataloaders
+from fastbook_ch4.plumbing.images import colour_images, image_files
+from fastbook_ch4.data import digit_dataloaders
 from fastbook_ch4.multiclass import class_dataloaders, labelled_images
 from fastbook_ch4.loss import batch_accuracy, mnist_loss
 from fastbook_ch4.optimizer import BasicOptim
-from fastbook_ch4.vision import grey_dataloaders, image_dataloaders
+from fastbook_ch4.vision import image_dataloaders
+from fastbook_ch4.plumbing.fast import grey_dataloaders
 from PIL import Image
 from fastai.callback.all import (CSVLogger, CutMix, EarlyStoppingCallback, GradientAccumulation, GradientClip,
                                  MixUp, ParamScheduler, PartialDL, ReduceLROnPlateau, SaveModelCallback,

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest, torch
 from conftest import ROOT, code
 from fastbook_ch4 import figures
-from fastbook_ch4.data import tensor_dataloaders
+from fastbook_ch4.data import Digits
 from fastbook_ch4.figures import (GROUPS, Draw, as_printed, compare_figure, figure_counts, figure_table, follow_descent,
                                   mse_figures, read_figures, rmse_figures)
-from fastbook_ch4.ladder import Digits
 from fastbook_ch4.optimizer import BasicOptim
 
 LEDGER = read_figures()
@@ -193,7 +192,7 @@ class NeverZero(BasicOptim):
 def slower(params, lr): return BasicOptim(params, lr/10)
 def loaders(digits, y=lambda y: y, **kwargs):
     (x,targets),vocab = digits.train,digits.labels[::-1]
-    return tensor_dataloaders(((x,y(targets)),digits.valid), vocab, **kwargs)
+    return Digits('', vocab, (x,y(targets)), digits.valid).dataloaders(**kwargs)
 
 @pytest.mark.full
 @pytest.mark.parametrize('name, group, what, broken, least', [

@@ -19,6 +19,8 @@ from fastbook_ch4.optimizer import *
 from fastbook_ch4.thermometer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
+from fastbook_ch4.plumbing.images import image_files
+from fastbook_ch4.plumbing.fast import grey_dataloaders, fast_resnet_learner
 from PIL import Image
 from fastai.vision.all import (Adam, ClassificationInterpretation, ImageDataLoaders, Learner, PILImage, SGD,
                                accuracy_multi, cnn_learner, load_learner, set_seed)
@@ -455,7 +457,7 @@ OURS = {
     'simple_net':    (lambda path: simple_net(), lambda path: first_batch(digit_dataloaders(path))),
     'tanh_net':      (lambda path: tanh_net(), lambda path: thermometer_readings()[0]),
     'flat_net':      (lambda path: flat_net(3*8*8), lambda path: colours()),
-    'grey_resnet':   (lambda path: grey_resnet(28, 28).eval(), lambda path: load_digits(path)[0][0][:2,None]),
+    'grey_resnet':   (lambda path: grey_resnet(28, 28).eval(), lambda path: Digits.from_folder(path).train[0][:2,None]),
     'resnet_learner': (lambda path: resnet_learner(image_dataloaders(path, bs=8)).model,
                        lambda path: first_batch(image_dataloaders(path, bs=8))),
     'fast_resnet_learner': (lambda path: fast_resnet_learner(grey_dataloaders(path, bs=8)).model,

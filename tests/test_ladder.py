@@ -2,7 +2,8 @@
 import statistics
 
 import pytest, torch
-from fastbook_ch4.ladder import STEPS, Digits, run_step
+from fastbook_ch4.ladder import STEPS, run_step
+from fastbook_ch4.data import Digits
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@ import pytest, torch
 from PIL import Image
 from fastai.vision.all import Flip,Learner,nn
 from fastbook_ch4.multiclass import *
-from fastbook_ch4.vision import fast_resnet_learner
+from fastbook_ch4.plumbing.fast import fast_resnet_learner
 
 def some(n=8, labels=2, size=28): return torch.rand(n,1,size,size), torch.arange(n)%labels
 

@@ -5,10 +5,11 @@ import numpy as np, pytest
 from PIL import Image, features
 from fastai.data.transforms import get_image_files
 from fastbook_ch4 import cli,store
-from fastbook_ch4.application import ladder_model,save_digit_model
+from fastbook_ch4.application import ladder_model, save_digit_model
 from fastbook_ch4.app import read_picture
-from fastbook_ch4.data import digit_tensors,image_files,load_digits,load_images
-from fastbook_ch4.ladder import Digits,run_step
+from fastbook_ch4.data import Digits, digit_tensors, load_images
+from fastbook_ch4.plumbing.images import image_files
+from fastbook_ch4.ladder import run_step
 
 
 def large(digit):
@@ -115,7 +116,7 @@ def test_in_a_data_folder(picture, tmp_path, name):
     picture('grey.png', tmp_path/'data'/'valid'/'3')
     file = picture(name, tmp_path/'data'/'train'/'3')
     if words is READ:
-        x = load_digits(tmp_path/'data')[0][0]
+        x = Digits.from_folder(tmp_path/'data').train[0]
         assert x.shape==(2,64,64) and 0<=x.min() and x.max()<=1
         assert name=='blank.png' or (x[0]-x[1]).abs().mean()<.03, 'another picture than the file holds'
     else:

@@ -46,6 +46,7 @@ for name in sys.argv[1:]:
 
 LEARNER = '''
 from fastbook_ch4.all import *
+from fastbook_ch4.plumbing.images import image_files
 set_seed(0)
 dls = digit_dataloaders(mnist_sample())
 learn = Learner(dls, nn.Linear(784,1), opt_func=BasicOptim, loss_func=mnist_loss, metrics=batch_accuracy)

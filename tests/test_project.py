@@ -139,7 +139,7 @@ def test_readme_is_made_from_the_index(tmp_path):
     assert files(tmp_path/'images', '*')==files(ROOT/'images', '*')
 
 def test_readme_shows_what_the_ladder_prints(trained):
-    from fastbook_ch4.ladder import STEPS,format_ladder
+    from fastbook_ch4.ladder import STEPS, format_ladder
     block = re.search(r'```text\n(.*?)```', (ROOT/'README.md').read_text(), re.S).group(1).splitlines()
     rungs = [trained(name, 0) for name in list(STEPS)[:5]]
     ours = format_ladder(rungs).splitlines()

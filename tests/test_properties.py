@@ -28,6 +28,8 @@ from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
 from fastai.metrics import accuracy_multi
 from fastbook_ch4.app import picture_bytes
+from fastbook_ch4.plumbing.checks import check_pixels, check_targets, pair_up
+from fastbook_ch4.plumbing.loops import epochs_for
 
 
 DEVICES = ['cpu'] + ['cuda']*torch.cuda.is_available()
@@ -131,7 +133,7 @@ shapes = st.lists(st.integers(0, 4), max_size=3)
 def test_shapes_pair_up_one_to_one_or_are_refused(a, b):
     "Never is anything stretched: what comes out has the numbers that went in"
     p,t = [torch.arange(math.prod(o)).float().reshape(o) for o in (a,b)]
-    try: preds,targets = unchanged(line_up, p, t)
+    try: preds,targets = unchanged(pair_up, p, t)
     except ValueError as e: assert 'do not pair up' in str(e) or 'empty' in str(e)
     else:
         assert preds.shape==targets.shape and preds.numel()==p.numel()==t.numel()
@@ -176,7 +178,7 @@ def test_distance_is_torch_s_and_a_distance(seed, n, h, w):
 def test_a_loader_gives_each_picture_once_with_its_target(seed, n, bs, shuffle):
     x = torch.arange(n).float()[:,None,None].expand(n,2,2)/n
     y = targets_for(n, seed)[:,None]
-    dls = tensor_dataloaders(((x,y), (x,y)), ['b','a'], bs=bs, shuffle=shuffle)
+    dls = Digits('', ['b','a'], (x,y), (x,y)).dataloaders(bs=bs, shuffle=shuffle)
     for dl in dls.loaders:
         batches = list(dl)
         numbers = torch.cat([(xb[:,0]*n).round().long() for xb,_ in batches])

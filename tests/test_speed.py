@@ -7,6 +7,8 @@ from torchvision.models import resnet18
 from fastbook_ch4.data import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.vision import *
+from fastbook_ch4.plumbing.images import image_files
+from fastbook_ch4.plumbing.fast import grey_dataloaders, fused_adamw, WholeMap, trim_kernels, fast_resnet_learner
 from conftest import ROOT
 from PIL import Image
 from fastai.vision.all import ClassificationInterpretation, load_learner, set_seed
@@ -25,38 +27,38 @@ def numbers(dl): return [(xb.flatten(1)[:,0]*N).round().int().tolist() for xb,_ 
 # The loader
 
 def test_every_picture_once_each_epoch_in_a_new_order(digits):
-    dl = tensor_dataloaders(digits, ['7','3'], bs=32).train
+    dl = Digits('', ['7','3'], *digits).dataloaders(bs=32).train
     first,second = [sum(numbers(dl), []) for _ in range(2)]
     assert sorted(first)==sorted(second)==list(range(N)) and first!=second!=list(range(N))
 
 def test_pictures_keep_their_targets(digits):
-    for xb,yb in tensor_dataloaders(digits, ['7','3'], bs=32).train: assert torch.equal((xb[:,0]*N).round().int()%2, yb[:,0])
+    for xb,yb in Digits('', ['7','3'], *digits).dataloaders(bs=32).train: assert torch.equal((xb[:,0]*N).round().int()%2, yb[:,0])
 
 def test_same_seed_same_order(digits):
     def order():
         set_seed(3)
-        return numbers(tensor_dataloaders(digits, ['7','3'], bs=32).train)
+        return numbers(Digits('', ['7','3'], *digits).dataloaders(bs=32).train)
     assert order()==order()
 
 @pytest.mark.parametrize('flat, lengths', [(True,[32,32,16]), (False,[32,32])])
 def test_short_last_batch(digits, flat, lengths):
     "A last batch of one picture would stop batch normalisation, so loaders of pictures drop it; validation never does"
-    dls = tensor_dataloaders(digits, ['7','3'], bs=32, flat=flat)
+    dls = Digits('', ['7','3'], *digits).dataloaders(bs=32, flat=flat)
     assert [len(xb) for xb,_ in dls.train]==lengths and len(dls.train)==len(lengths)
     assert numbers(dls.valid)==[list(range(10))]
 
 def test_fewer_pictures_than_a_batch(digits):
-    dls = tensor_dataloaders(digits, ['7','3'], bs=128, flat=False)
+    dls = Digits('', ['7','3'], *digits).dataloaders(bs=128, flat=False)
     assert [xb.shape for xb,_ in dls.train]==[(N,1,3,3)]
 
 def test_some_of_the_pictures(digits):
     "fastai's `n`, and the indices that `get_preds` hands on"
-    dl = tensor_dataloaders(digits, ['7','3'], bs=4).valid
+    dl = Digits('', ['7','3'], *digits).dataloaders(bs=4).valid
     assert numbers(dl.new(n=6))==[[0,1,2,3],[4,5]]
     assert numbers(dl.new(get_idxs=lambda: [7,2,5]))==[[7,2,5]]
 
 def test_worker_processes_share_the_batches(digits):
-    dls = tensor_dataloaders(digits, ['7','3'], bs=32)
+    dls = Digits('', ['7','3'], *digits).dataloaders(bs=32)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # Python's own, about fork in a process with threads
         got = numbers(dls.train.new(num_workers=2))
@@ -64,7 +66,7 @@ def test_worker_processes_share_the_batches(digits):
 
 def test_all_pictures_move_to_the_device_at_once(digits):
     "So that no batch is copied from device to device; PyTorch's `meta` device stands in for a GPU"
-    dls = tensor_dataloaders(digits, ['7','3'], bs=32, device='meta')
+    dls = Digits('', ['7','3'], *digits).dataloaders(bs=32, device='meta')
     for dl in dls.loaders:
         assert dl.dataset.x.device.type==dl.dataset.y.device.type=='meta'
         assert all(o.device.type=='meta' for b in dl for o in b)
@@ -83,7 +85,7 @@ def test_on_a_gpu(few, loaders):
 
 def test_the_source_is_not_changed_by_training(few):
     x,y,*_ = before = digit_tensors(few)
-    dls = tensor_dataloaders(((x.view(-1,28,28),y),(x.view(-1,28,28),y)), ['7','3'], bs=16)
+    dls = Digits('', ['7','3'], (x.view(-1,28,28),y), (x.view(-1,28,28),y)).dataloaders(bs=16)
     copy = x.clone()
     for xb,_ in dls.train: xb.mul_(0)
     assert torch.equal(x, copy)

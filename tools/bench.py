@@ -15,7 +15,7 @@ from fastprogress.fastprogress import progress_bar
 import fastai
 from fastbook_ch4 import store
 from fastbook_ch4.all import *
-from fastbook_ch4.ladder import Digits
+from fastbook_ch4.data import Digits
 
 PAGE = Path(__file__).parent.parent/'site'/'speed.md'
 
@@ -198,7 +198,7 @@ def grown(folder):
     load_images(folder)  # the first call keeps nothing of files that are younger than a tenth of a second
     again,x = timed(lambda: load_images(folder))
     y = torch.arange(len(x))[:,None]%2
-    dls,model = tensor_dataloaders(((x,y),(x[:256],y[:256])), ['a','b']),nn.Linear(784,1)
+    dls,model = Digits('', ['a','b'], (x,y), (x[:256],y[:256])).dataloaders(),nn.Linear(784,1)
     opt = BasicOptim(model.parameters(), 1.)
     train_epoch(model, dls.train, opt, mnist_loss)
     epochs = [timed(lambda: train_epoch(model, dls.train, opt, mnist_loss))[0] for _ in range(5)]
