@@ -21,7 +21,9 @@ setup(
     extras_require={'docs': lines('docs_requirements'), 'lab': lines('lab_requirements'), 'app': lines('app_requirements'),
                     'dev': lines('docs_requirements')+lines('app_requirements')+lines('dev_requirements')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['fastbook_ch4=fastbook_ch4._modidx:d']},
-    packages=['fastbook_ch4', 'fastbook_ch4.plumbing', 'fastbook_ch4.store', 'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
+    packages=['fastbook_ch4', 'fastbook_ch4.plumbing', 'fastbook_ch4.store', 'fastbook_ch4.app',
+              'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
     package_dir={'fastbook_ch4.lessons': 'nbs'},
-    package_data={'fastbook_ch4': ['py.typed', 'figures.csv', 'app.*'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['**/*.ipynb']},
+    package_data={'fastbook_ch4': ['py.typed', 'figures.csv'], 'fastbook_ch4.app': ['page.html', 'static/*'],
+                  'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['**/*.ipynb']},
 )

@@ -252,7 +252,7 @@ def parser():
     lab.add_argument('--no-open', dest='open', action='store_false', help='only copy, for another editor than JupyterLab')
     lab.set_defaults(run=open_lessons)
     app = sub.add_parser('app', help='open a page on which one draws a digit and a model reads it',
-        description='Serve a page, made with Gradio, on which one draws or uploads a digit and sees what a model reads.')
+        description='Serve a page on which one draws or uploads a digit and sees what a model reads.')
     app.add_argument('--model', type=place, metavar='FILE', help='a file that save_digit_model wrote (default: train one in seconds from the shipped digits)')
     app.add_argument('--port', type=port, default=7860, help='0 to 65535; 0 finds a free one (default: 7860)')
     app.add_argument('--host', default='127.0.0.1', help='address to listen on; any other than the default opens the page to the network')

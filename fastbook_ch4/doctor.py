@@ -98,7 +98,7 @@ def disk():
 
 def extras():
     "What only some commands need"
-    return [Finding(True, f'{name} {metadata.version(name)}, for {use}') for name,use in (('gradio','ch4 app'), ('jupyterlab','ch4 lab'))
+    return [Finding(True, f'{name} {metadata.version(name)}, for {use}') for name,use in (('starlette','ch4 app'), ('jupyterlab','ch4 lab'))
             if any(metadata.distributions(name=name))]
 
 def examine():

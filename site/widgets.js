@@ -157,7 +157,7 @@ widget('loss-widget', 'Move the third prediction', el => {
   draw()
 })
 
-// Lesson 7: draw a digit, and the linear model reads it
+// Lesson 7: draw a digit, and the linear model reads it; `trace` and `drawingPad` are those of pad.js, as in `ch4 app`
 
 const SIDE = 28, BOX = 20, FINE = 10       // MNIST's picture, the box a digit is fitted into, and how finely we draw before averaging
 const PEN = 2.3                            // width of a line, in pixels of the picture
@@ -165,12 +165,6 @@ const EXAMPLES = {
   3: [[[.2, .15], [.35, .04], [.6, 0], [.8, .08], [.88, .22], [.8, .36], [.6, .45], [.4, .47], [.6, .48], [.82, .56], [.92, .72], [.85, .88], [.62, .98], [.35, .98], [.12, .86]]],
   7: [[[.08, .06], [.4, .05], [.9, .04], [.74, .3], [.6, .55], [.5, .78], [.44, 1]]],
   8: [[[.75, .12], [.5, .02], [.25, .14], [.3, .34], [.5, .46], [.72, .62], [.76, .84], [.5, .98], [.24, .86], [.28, .64], [.52, .46], [.74, .3], [.75, .12]]],
-}
-
-// A line through `points`; a single one becomes a dot
-function trace(g, points) {
-  points.forEach((p, i) => i ? g.lineTo(...p) : g.moveTo(...p))
-  g.lineTo(points.at(-1)[0] + .01, points.at(-1)[1])
 }
 
 // The strokes, fitted into a box of 20 x 20 and centred by mass in 28 x 28, as MNIST was; 784 values in 0..1
@@ -207,7 +201,7 @@ const grey = v => [255 - 255 * v, 255 - 255 * v, 255 - 255 * v]
 const blueRed = v => { const k = Math.min(Math.abs(v), 1); return v > 0 ? [255 - 255 * k, 255 - 141 * k, 255 - 77 * k] : [255 - 42 * k, 255 - 161 * k, 255 - 255 * k] }
 
 widget('draw-widget', 'Draw a 3 or a 7', async el => {
-  const pad = make('canvas', {class: 'pad', width: 280, height: 280, tabindex: 0, role: 'application',
+  const canvas = make('canvas', {class: 'pad', width: 280, height: 280, tabindex: 0, role: 'application',
     'aria-label': 'Drawing area. Draw with the mouse or a finger. With the keyboard: arrow keys move the pen, Space lowers or lifts it, Delete clears.'})
   const small = (label, caption) => { const canvas = make('canvas', {width: SIDE, height: SIDE, role: 'img', 'aria-label': label}); return {canvas, figure: make('figure', {}, canvas, make('figcaption', {}, caption))} }
   const seen = small('The drawing as 28 by 28 pixels', 'What the model sees: 28 × 28 pixels')
@@ -216,68 +210,22 @@ widget('draw-widget', 'Draw a 3 or a 7', async el => {
   const answer = make('output', {class: 'answer', 'aria-live': 'polite'}, 'Loading the weights …')
   const button = (text, f) => { const b = make('button', {type: 'button'}, text); b.addEventListener('click', f); return b }
   el.append(answer, make('p', {}, 'With the mouse, a finger or the keyboard (arrow keys move the pen, Space lowers or lifts it, Delete clears).'),
-    make('div', {class: 'boards'}, make('figure', {}, pad), make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)),
-    make('div', {class: 'controls'}, button('Clear', clear), ...Object.keys(EXAMPLES).map(d => button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d)))))
+    make('div', {class: 'boards'}, make('figure', {}, canvas), make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)),
+    make('div', {class: 'controls'}, button('Clear', () => pad.clear()), ...Object.keys(EXAMPLES).map(d => button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d)))))
 
-  let strokes = [], pen = [140, 90], down = false
-  const g = pad.getContext('2d')
+  const pad = drawingPad(canvas)
   let model = null, status = 'Loading the weights …'
-
-  pad.addEventListener('pointerdown', e => {
-    if (!e.isPrimary || e.button) return
-    pad.setPointerCapture(e.pointerId)
-    down = true
-    strokes.push([])
-    follow(e)
-  })
-  pad.addEventListener('pointermove', e => { if (e.isPrimary && down && e.buttons) follow(e) })
-  for (const end of ['pointerup', 'pointercancel']) pad.addEventListener(end, e => { if (e.isPrimary) { down = false; show() } })
-  pad.addEventListener('focus', show)
-  pad.addEventListener('blur', () => { down = false; show() })
-  pad.addEventListener('keydown', e => {
-    const move = {ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10]}[e.key]
-    if (move) {
-      pen = pen.map((v, k) => Math.min(275, Math.max(5, v + move[k])))
-      if (down) strokes.at(-1).push(pen)
-    } else if (e.key === ' ') {
-      down = !down
-      if (down) strokes.push([pen])
-    } else if (e.key === 'Delete' || e.key === 'Backspace') return clear(e)
-    else return
-    e.preventDefault()
-    show()
-  })
-  function follow(e) {
-    const box = pad.getBoundingClientRect()
-    pen = [(e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height].map(v => 280 * Math.min(1, Math.max(0, v)))
-    strokes.at(-1).push(pen)
-    show()
-  }
-  function clear(e) { e.preventDefault(); strokes = []; down = false; show() }
-  function example(digit) { strokes = EXAMPLES[digit].map(s => s.map(([x, y]) => [60 + 160 * x, 40 + 200 * y])); down = false; show() }
+  for (const event of ['input', 'change']) canvas.addEventListener(event, show)
+  function example(digit) { pad.set(EXAMPLES[digit].map(s => s.map(([x, y]) => [60 + 160 * x, 40 + 200 * y]))); show() }
 
   function show() {
-    g.clearRect(0, 0, 280, 280)
-    g.lineWidth = 20
-    g.lineCap = g.lineJoin = 'round'
-    g.strokeStyle = '#111'
-    g.beginPath()
-    for (const stroke of strokes) trace(g, stroke)
-    g.stroke()
-    if (pad.matches(':focus-visible')) for (const [width, colour] of [[5, '#fff'], [2.5, down ? '#c14a00' : '#0072b2']]) {
-      g.lineWidth = width
-      g.strokeStyle = colour
-      g.beginPath()
-      g.arc(...pen, 13, 0, 7)
-      g.stroke()
-    }
-    const pixels = strokes.length ? toDigit(strokes) : Array(SIDE * SIDE).fill(0)
+    const pixels = pad.strokes.length ? toDigit(pad.strokes) : Array(SIDE * SIDE).fill(0)
     paint(seen.canvas, pixels, grey)
     if (!model) { answer.textContent = status; return }
     const largest = Math.max(...model.weights.map(Math.abs))
     paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueRed)
     paint(votes.canvas, pixels.map((p, i) => p * model.weights[i] / largest * 1.5), blueRed)
-    if (!strokes.length) { answer.textContent = 'Nothing drawn yet.'; return }
+    if (!pad.strokes.length) { answer.textContent = 'Nothing drawn yet.'; return }
     const logit = pixels.reduce((sum, p, i) => sum + p * model.weights[i], model.bias), prob = 1 / (1 + Math.exp(-logit)), sure = 100 * Math.max(prob, 1 - prob)
     answer.textContent = `${model.labels[prob > .5 ? 0 : 1]}, ${sure > 99.9 ? 'more than 99.9' : sure.toFixed(1)} % sure`
   }

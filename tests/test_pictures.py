@@ -1,12 +1,12 @@
 "One catalogue of picture files, good and bad, for all that reads pictures: a data folder, `ch4 predict` and `ch4 app`"
-import base64,io,mimetypes,os,threading
+import io,mimetypes,os,threading
 
 import numpy as np, pytest
 from PIL import Image, features
 from fastai.data.transforms import get_image_files
 from fastbook_ch4 import cli,store
 from fastbook_ch4.application import ladder_model, save_digit_model
-from fastbook_ch4.app import read_picture
+from fastbook_ch4.app.page import read_picture
 from fastbook_ch4.data import Digits, digit_tensors, load_images
 from fastbook_ch4.plumbing.images import image_files
 from fastbook_ch4.ladder import run_step
@@ -140,7 +140,7 @@ def test_by_the_command(picture, model, tmp_path, monkeypatch, capsys, name):
 def test_on_the_page(picture, model, name):
     "What the page answers when it gets the file"
     words,data = PICTURES[name][2],picture(name).read_bytes()
-    said = read_picture(model, 'data:image/png;base64,'+base64.b64encode(data).decode())
+    said = read_picture(model, data)
     if words is READ: assert 'class="label">' in said and '% sure' in said.replace(' ', ' ')
     else: assert said.startswith('<p class="note">') and says(said, words)
 

@@ -62,7 +62,7 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'lab','doctor','plumbing','plumbing.checks','plumbing.plots','plumbing.loops','plumbing.loaders','plumbing.images',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','ladder',
-         'neurons','thermometer','birds','multiclass','application','app','figures','questions','all','cli']
+         'neurons','thermometer','birds','multiclass','application','app.page','app.server','app','figures','questions','all','cli']
 
 def modules_used(source, package='fastbook_ch4'):
     "The modules of this package that `source`, the Python text of a module in `package`, imports, wherever in it"
@@ -196,6 +196,8 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     package = site/'fastbook_ch4'
     assert files(package/'lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
     assert (package/'py.typed').exists() and (package/'figures.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
+    assert files(package/'app', '*.html')==files(ROOT/'fastbook_ch4'/'app', '*.html')
+    assert files(package/'app'/'static', '*')==files(ROOT/'fastbook_ch4'/'app'/'static', '*')
     run(bin/'ch4', 'lab', '--no-open', cwd=tmp_path, **env)
     assert files(tmp_path/'ch4_lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
     out = run(bin/'ch4', 'ladder', '--data', 'shipped', '--steps', 'pixel,own,SGD', cwd=tmp_path, **env)

@@ -17,7 +17,7 @@ def group(name):
 RUN,LAB,APP,DOCS,DEV = (group(name) for name in ('', 'lab', 'app', 'docs', 'dev'))
 IN_DEV = RUN|DOCS|APP|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
-MORE = {'fastbook_ch4/app.py': [RUN|APP], 'fastbook_ch4/figures.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
+MORE = {'fastbook_ch4/app/server.py': [RUN|APP], 'fastbook_ch4/figures.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
         **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
 # Requirements that nothing imports: the file that needs them, and the text there that shows it
 NOT_IMPORTED = {

@@ -165,6 +165,7 @@ def prepare():
     documented = {p: documented_names(PROC/f'{p}.ipynb') for p in pages}
     titles = {p: finish(PROC/f'{p}.ipynb', documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
+    shutil.copy(ROOT/PACKAGE/'app'/'static'/'pad.js', PROC)  # the board of `ch4 app`
     contributing = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')  # where GitHub looks for it
     (PROC/'contribute.md').write_text(front_matter(contributing), encoding='utf8')
     for f in PROC.glob('*.md'): f.write_text(beside(anchors(f.read_text(encoding='utf8'))), encoding='utf8')
