@@ -329,7 +329,8 @@ def lesson_speed():
     return time, torch.randn(20)*3 + 0.75*(time-9.5)**2 + 1
 
 def test_the_measurements_are_those_of_the_lesson():
-    values = json.loads('['+re.search(r'SPEED = \[(.*?)\]', (ROOT/'site'/'widgets.js').read_text()).group(1).replace(' .',' 0.')+']')
+    script = (ROOT/'site'/'widgets.js').read_text()
+    values = json.loads(re.search(r'SPEED = (\[.*?\])', script, re.S).group(1).replace(' .', ' 0.'))
     assert values==pytest.approx(lesson_speed()[1].tolist(), abs=.006)
 
 def test_slider_on_the_quadratic(visit):
@@ -361,9 +362,9 @@ def test_slider_on_the_loss(visit):
 
 STROKES = {'7': [(60,60), (200,55), (160,130), (120,230)], '3': [(80,60), (140,40), (190,80), (120,130), (195,180), (150,235), (75,215)]}
 
-def board(visit):
+def board(visit, **options):
     "The page with the drawing board, ready to draw on"
-    p = visit('07_learner')
+    p = visit('07_learner', **options)
     p.locator('#draw-widget').get_by_text('Nothing drawn yet').wait_for()
     return p
 
@@ -439,6 +440,14 @@ def test_a_drawing_is_prepared_as_mnist_was(visit):
     assert 19<=max(np.ptp(rows), np.ptp(cols))+1<=21
     centre = [(ink.sum(1-k)*(np.arange(28)+.5)).sum()/ink.sum() for k in (0,1)]
     assert centre==pytest.approx([14,14], abs=.15)
+
+def test_the_board_of_a_phone_stays_under_the_pen(visit):
+    "However long the answer above it is"
+    p = board(visit, viewport={'width': 360, 'height': 740})
+    before = p.locator('#draw-widget canvas.pad').evaluate('c => c.offsetTop')
+    for digit in '37':
+        p.get_by_role('button', name=f'Show a {digit}').click()
+        assert p.locator('#draw-widget canvas.pad').evaluate('c => c.offsetTop')==before
 
 # The weights behind the board
 
