@@ -98,8 +98,8 @@ def disk():
 
 def extras():
     "What only some commands need"
-    return [Finding(True, f'{name} {metadata.version(name)}, for {use}') for name,use in (('starlette','ch4 app'), ('jupyterlab','ch4 lab'))
-            if any(metadata.distributions(name=name))]
+    if not any(metadata.distributions(name='jupyterlab')): return []
+    return [Finding(True, f'jupyterlab {metadata.version("jupyterlab")}, for ch4 lab')]
 
 def examine():
     "Yield a `Finding` for each thing that is looked at"

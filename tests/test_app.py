@@ -10,7 +10,6 @@ from conftest import ROOT
 from PIL import Image,ImageDraw
 from fastbook_ch4 import cli
 from fastbook_ch4.app import server as app
-from test_project import SETTINGS
 from test_site import STROKES
 
 pytestmark = pytest.mark.skipif(os.name=='nt', reason='Ctrl-C cannot be sent to a process there')
@@ -355,15 +354,6 @@ def test_a_file_that_is_no_model_is_named(capsys, tmp_path):
     (tmp_path/'model').write_text('hello')
     status,said = run(capsys, '--port', 0, '--model', tmp_path/'model')
     assert status==1 and str(tmp_path/'model') in said
-
-def _absent(name): raise app.metadata.PackageNotFoundError(name)
-
-@pytest.mark.parametrize('version', [_absent, lambda name: '0.1'], ids=['absent','old'])
-def test_without_its_packages_it_says_what_to_install(version, capsys, monkeypatch):
-    monkeypatch.setattr(app.metadata, 'version', version)
-    status,said = run(capsys)
-    wanted = SETTINGS['DEFAULT']['app_requirements'].split()
-    assert status==1 and 'pip install '+' '.join(f'"{o}"' for o in wanted) in said
 
 @pytest.mark.parametrize('host,hosts', [('127.0.0.1', app.HERE), ('0.0.0.0', ('*',))])
 def test_the_network_gets_in_only_when_asked(host, hosts, capsys, monkeypatch):

@@ -14,10 +14,10 @@ def group(name):
     lines = SETTINGS['DEFAULT'][f'{name}_requirements' if name else 'requirements'].strip().splitlines()
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
-RUN,LAB,APP,DOCS,DEV = (group(name) for name in ('', 'lab', 'app', 'docs', 'dev'))
-IN_DEV = RUN|DOCS|APP|DEV  # what `make install` brings
+RUN,LAB,DOCS,DEV = (group(name) for name in ('', 'lab', 'docs', 'dev'))
+IN_DEV = RUN|DOCS|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
-MORE = {'fastbook_ch4/app/server.py': [RUN|APP], 'fastbook_ch4/figures.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
+MORE = {'fastbook_ch4/figures.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
         **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
 # Requirements that nothing imports: the file that needs them, and the text there that shows it
 NOT_IMPORTED = {
@@ -69,8 +69,8 @@ def test_every_import_belongs_to_a_requirement(file):
             assert dist in RUN, f'{file} imports {name} of {dist}, which a plain install has not'
 
 @pytest.mark.parametrize('required,users', [
-    (RUN, ('fastbook_ch4',)), (APP, ('fastbook_ch4/app',)), (LAB, ('fastbook_ch4','nbs')), (DOCS, ('tools/docs',)),
-    (DEV, ('fastbook_ch4/figures','nbs','tools','tests'))], ids=['run','app','lab','docs','dev'])
+    (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (DOCS, ('tools/docs',)),
+    (DEV, ('fastbook_ch4/figures','nbs','tools','tests'))], ids=['run','lab','docs','dev'])
 def test_every_requirement_is_used(required, users):
     names = set().union(*[imports(source) for file,source in SOURCES.items() if file.startswith(users)])
     imported = set(distributions(names).values())

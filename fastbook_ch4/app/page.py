@@ -36,14 +36,16 @@ def _note_html(note):
 def _answer_html(answer, centred=True):
     "What the page says about `answer`, as `predict_digit` gives it; `centred`: was the ink moved?"
     text,(h,w) = html.escape,answer.picture.shape
+    seen = f'What the network saw: {w} × {h} pixels' + (', centred' if centred else '')
     warning = '' if answer.known else _note_html(answer.note)
     return warning + f'''
 <p class="label">{text(answer.label)}</p>
 <p class="sure">{_percent(answer.prob)} sure</p>
 <p>Runner-up: {text(answer.runner_up)}, {_percent(answer.runner_up_prob)}</p>
 <figure>
-<img src="{_png_address(answer.picture)}" width="140" alt="The picture as the network saw it, in large pixels">
-<figcaption>What the network saw: {w} × {h} pixels{", centred" if centred else ""}</figcaption></figure>'''
+<img src="{_png_address(answer.picture)}" alt="The picture as the network saw it, in large pixels">
+<figcaption>{seen}</figcaption>
+</figure>'''
 
 def read_picture(digit_model, data):
     "What the page says about the picture `data`, bytes of a file: what `digit_model` reads, or why it cannot"

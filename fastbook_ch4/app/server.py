@@ -1,29 +1,33 @@
 """The server of `ch4 app`: hands out the page, and answers each picture that the page sends.
 
-torch, Starlette and uvicorn are imported late: one that is missing, or a port in use, is told at once."""
+torch is imported late, with the model, so that a port in use is told at once."""
 import asyncio,errno,mimetypes,socket
-import importlib.metadata as metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse,PlainTextResponse
+from starlette.routing import Mount,Route
+from starlette.staticfiles import StaticFiles
 
 from .page import MAX_UPLOAD,page_html,read_picture
 
-NEEDS   = ('starlette>=1.6,<2', 'uvicorn>=0.30')     # as settings.ini says
-HERE    = ('127.0.0.1', 'localhost', '[::1]')        # names of this machine that nobody else's page can have
-CROWD   = 16                                         # pictures held in memory at once
-POLICY  = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-HEADERS = {'Content-Security-Policy': POLICY, 'Referrer-Policy': 'same-origin',
-           'X-Content-Type-Options': 'nosniff',
-           'Cache-Control': 'no-cache'}              # or parts of the page from before an update would stay
+HERE    = ('127.0.0.1', 'localhost', '[::1]')  # names of this machine that nobody else's page can have
+CROWD   = 16                                   # pictures held in memory at once
+HEADERS = {
+    'Content-Security-Policy':
+        "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'Referrer-Policy': 'same-origin',
+    'X-Content-Type-Options': 'nosniff',
+    'Cache-Control': 'no-cache',  # or parts of the page from before an update would stay
+}
+STATIC  = Path(__file__).parent/'static'
+mimetypes.add_type('text/javascript', '.js')   # some Windows machines say text/plain, and `nosniff` forbids that
 
-
-def _unmet(needs):
-    "Which of the requirements `needs` are not installed, or in a version that does not fit"
-    def is_met(need):
-        try: return need.specifier.contains(metadata.version(need.name), prereleases=True)
-        except metadata.PackageNotFoundError: return False
-    return [need for need in needs if not is_met(Requirement(need))]
 
 def _is_foreign(headers):
     "Do the `headers` of a request say that another page has sent it? A link may lead here."
@@ -31,56 +35,49 @@ def _is_foreign(headers):
     if 'origin' in headers and headers['origin'].partition('://')[2]!=host: return True
     return headers.get('sec-fetch-site') in ('cross-site','same-site') and mode!='navigate'
 
+async def _guard(request, answer):
+    "Refuse what other pages send, and tell the browser what this one may do"
+    if not _is_foreign(request.headers): response = await answer(request)
+    else: response = PlainTextResponse('Requests from other pages are refused.', 403)
+    response.headers.update(HEADERS)
+    return response
+
+async def _gone(request, error):
+    "Answer somebody who hung up midway"
+    return PlainTextResponse('', 400)
+
 def page_server(digit_model, hosts=('*',)):
     "The ASGI application that serves the page of `digit_model` to those who call it by a name in `hosts`"
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.base import BaseHTTPMiddleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-    from starlette.requests import ClientDisconnect
-    from starlette.responses import HTMLResponse,PlainTextResponse
-    from starlette.routing import Mount,Route
-    from starlette.staticfiles import StaticFiles
     page,crowd,one = page_html(digit_model),asyncio.Semaphore(CROWD),asyncio.Lock()
     async def home(request): return HTMLResponse(page)
     async def read(request):
-        if crowd.locked(): return PlainTextResponse('Too many pictures at once. Try again soon.', 503)
+        if crowd.locked(): return PlainTextResponse('Too many pictures at once. Try again in a moment.', 503)
         async with crowd:
             data = await request.body()
-            async with one: return HTMLResponse(await asyncio.to_thread(read_picture, digit_model, data))
-    async def gone(request, error): return PlainTextResponse('', 400)  # nobody is there to read it
-    async def guard(request, answer):
-        if _is_foreign(request.headers): response = PlainTextResponse('Other pages are refused.', 403)
-        else: response = await answer(request)
-        response.headers.update(HEADERS)
-        return response
-    mimetypes.add_type('text/javascript', '.js')  # some Windows machines say text/plain
+            async with one: said = await asyncio.to_thread(read_picture, digit_model, data)
+        return HTMLResponse(said)
     return Starlette(
         routes=[Route('/', home), Route('/read', read, methods=['POST'], max_body_size=MAX_UPLOAD),
-                Mount('/static', StaticFiles(directory=Path(__file__).parent/'static'))],
+                Mount('/static', StaticFiles(directory=STATIC))],
         # A name of another's choosing may lead to this machine; its pages would count as ours
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
-                    Middleware(BaseHTTPMiddleware, dispatch=guard)],
-        exception_handlers={ClientDisconnect: gone})
+                    Middleware(BaseHTTPMiddleware, dispatch=_guard)],
+        exception_handlers={ClientDisconnect: _gone})
 
 def _listen(host, port):
     "A socket that listens at `host` and `port`; `OSError` says what to do if they cannot be had"
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     try: return socket.create_server((host, port), family=family)
     except OSError as e:
-        cure = 'Name an address of this machine with --host.'
-        if e.errno in (errno.EADDRINUSE,errno.EACCES): cure = f'Name another port: ch4 app --port {(port+1)%2**16}'
-        raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). {cure}') from None
+        if e.errno in (errno.EADDRINUSE,errno.EACCES): cure = f'another port: ch4 app --port {(port+1)%2**16}'
+        else: cure = 'an address of this machine with --host.'
+        raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name {cure}') from None
 
 def serve(make_model, host='127.0.0.1', port=7860):
-    "Serve the page for the model that `make_model()` returns until Ctrl-C; `OSError` if it cannot"
-    if lacking := _unmet(NEEDS):
-        wanted = ' '.join(f'"{o}"' for o in lacking)
-        raise OSError(f'The page needs packages that are not here. Get them with: pip install {wanted}')
+    "Serve the page for the model that `make_model()` returns until Ctrl-C; `OSError` if nobody can listen there"
     name = f'[{host}]' if ':' in host else host  # as it stands in an address
     with _listen(host, port) as sock:
         app = page_server(make_model(), HERE if name in HERE else ('*',))
-        import uvicorn
         if name not in HERE:
             print(f'Warning: everyone who can reach this machine as {host} can use the page, '
                   'without a password and unencrypted.')
