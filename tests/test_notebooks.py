@@ -53,7 +53,8 @@ def test_saved_outputs_are_small(): assert sum(f.stat().st_size for f in NOTEBOO
 def test_the_lessons_are_there():
     assert [place(f) for f in NOTEBOOKS]==['01_data', '02_baseline', '03_descent', '04_loss', '05_training',
         '06_optimizer', '07_learner', '08_models', '09_vision', '10_ladder',
-        '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application', 'figures', 'glossary', 'index', 'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
+        '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application', 'figures', 'glossary', 'index', 'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
+        'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
         'plumbing/mistakes', 'plumbing/plots', 'questions']
 
 @each

@@ -62,7 +62,8 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'lab','doctor','plumbing','plumbing.checks','plumbing.plots','plumbing.loops','plumbing.loaders','plumbing.images',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','ladder',
-         'neurons','thermometer','birds','multiclass','application','app.page','app.server','app','figures','questions','all','cli']
+         'neurons','thermometer','birds','multiclass','application','app.page','app.server','app',
+         'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger','questions','all','cli']
 
 def modules_used(source, package='fastbook_ch4'):
     "The modules of this package that `source`, the Python text of a module in `package`, imports, wherever in it"
@@ -162,7 +163,7 @@ def test_star_import():
 
 WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer','birds','multiclass','application']
 
-@pytest.mark.parametrize('module', ['all','lab','doctor','app','figures','questions', *[pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]])
+@pytest.mark.parametrize('module', ['all','lab','doctor','app','ledger','questions', *[pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]])
 def test_import_is_quiet(module):
     p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
@@ -195,7 +196,7 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     assert str(tmp_path) in where
     package = site/'fastbook_ch4'
     assert files(package/'lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
-    assert (package/'py.typed').exists() and (package/'figures.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
+    assert (package/'py.typed').exists() and (package/'ledger'/'claims.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
     assert files(package/'app', '*.html')==files(ROOT/'fastbook_ch4'/'app', '*.html')
     assert files(package/'app'/'static', '*')==files(ROOT/'fastbook_ch4'/'app'/'static', '*')
     run(bin/'ch4', 'lab', '--no-open', cwd=tmp_path, **env)

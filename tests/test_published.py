@@ -1,4 +1,4 @@
-"""What the published figures rest on and the ledger (`fastbook_ch4/figures.csv`, test_figures.py) does not hold.
+"""What the published figures rest on and the ledger (`fastbook_ch4/ledger/claims.csv`, test_figures.py) does not hold.
 
 Those marked `full` need the full MNIST_SAMPLE. Exact figures are compared to the printed digits.
 """

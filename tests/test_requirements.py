@@ -17,7 +17,7 @@ def group(name):
 RUN,LAB,DOCS,DEV = (group(name) for name in ('', 'lab', 'docs', 'dev'))
 IN_DEV = RUN|DOCS|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
-MORE = {'fastbook_ch4/figures.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
+MORE = {'fastbook_ch4/ledger/table.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
         **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
 # Requirements that nothing imports: the file that needs them, and the text there that shows it
 NOT_IMPORTED = {
@@ -70,7 +70,7 @@ def test_every_import_belongs_to_a_requirement(file):
 
 @pytest.mark.parametrize('required,users', [
     (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (DOCS, ('tools/docs',)),
-    (DEV, ('fastbook_ch4/figures','nbs','tools','tests'))], ids=['run','lab','docs','dev'])
+    (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))], ids=['run','lab','docs','dev'])
 def test_every_requirement_is_used(required, users):
     names = set().union(*[imports(source) for file,source in SOURCES.items() if file.startswith(users)])
     imported = set(distributions(names).values())
