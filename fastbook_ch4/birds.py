@@ -4,21 +4,19 @@
 
 # %% auto #0
 __all__ = ['CIFAR10_LABELS', 'pick_classes', 'torchvision_cifar', 'birds_and_planes', 'skip_cells', 'channel_stats',
-           'standardise', 'flat_net', 'share_right', 'fit_classes', 'shift_images', 'colour_dataloaders']
+           'standardise', 'flat_net', 'shift_images', 'colour_dataloaders']
 
 # %% ../nbs/14_birds.ipynb #c34b506a
 import sys
 from pathlib import Path
 
-import torch, torch.nn.functional as F
+import torch
 from torch import nn
 from torchvision.datasets import CIFAR10
 from . import store
-from .plumbing.checks import check_bytes, check_classes, check_tensors
+from .plumbing.checks import check_bytes, check_classes, check_stats, check_tensors
 from .plumbing.images import colour_images, read_colour
 from .plumbing.loaders import memory_dataloaders
-from .plumbing.loops import evaluating
-from .training import calc_grad
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IntToFloatTensor, Normalize
 
@@ -29,7 +27,7 @@ CIFAR10_LABELS = ('airplane','automobile','bird','cat','deer','dog','frog','hors
 def pick_classes(
     x, # (n, ...) images
     y, # (n,) int64, the number of each one's label in `CIFAR10_LABELS`
-    labels=('airplane','bird'), # The ones to keep, in the order of their new numbers; `ValueError` for others
+    labels=('airplane','bird'), # The ones to keep, in the order of their new numbers
 ) -> tuple: # The images with these labels, and their new targets (n,) int64
     "Keep the images of some classes and number these anew"
     check_tensors(x, y)
@@ -44,7 +42,7 @@ def pick_classes(
 def torchvision_cifar(
     train=True, # The 50,000 training images? `False`: the 10,000 test images
     root=None,  # Folder given to torchvision's `CIFAR10`; fastai's data folder if `None`
-) -> tuple: # x (n, 3, 32, 32) uint8 and y (n,) int64, in torchvision's order; `FileNotFoundError` if they are not there
+) -> tuple: # x (n, 3, 32, 32) uint8 and y (n,) int64, in torchvision's order
     "CIFAR-10 as torchvision's `CIFAR10` has it; nothing is downloaded"
     root = Path(root or store.data_home())
     try: ds = CIFAR10(root, train=train)
@@ -53,28 +51,36 @@ def torchvision_cifar(
     return torch.from_numpy(ds.data).permute(0,3,1,2), torch.tensor(ds.targets)
 
 # %% ../nbs/14_birds.ipynb #32e8ad12
+def _installed_or_downloaded():
+    "Folder of CIFAR-10 as fastai has it"
+    installed = [store.folder(name) for name in ('cifar10','cifar2') if store.is_installed(name)]
+    if installed: return installed[0]
+    try: return store.download(name='cifar10', key='CIFAR')
+    except OSError as e: raise FileNotFoundError(
+        f'There are no images of birds and planes on this machine, and none were downloaded ({e}). With a network, '
+        'run this again: it downloads 170 MB. From a file, cifar2.tgz or cifar10.tgz: ch4 data --archive FILE') from None
+
+def _split(path, split):
+    "Label -> colour images of one split"
+    folders = {label: Path(path)/split/label for label in ('airplane','bird')}
+    for f in folders.values():
+        if not f.is_dir():
+            raise FileNotFoundError(f'There is no folder {f}. Expected train and test, each with airplane and bird.')
+    return {f: colour_images(f) for f in folders.values()}
+
 def birds_and_planes(
-    path=None, # Folder with `train/airplane`, `train/bird`, `test/airplane` and `test/bird`; what is installed, else a download, if `None`
-) -> tuple: # `(train_x, train_y), (test_x, test_y)`: x (n, 3, h, w) uint8, y (n,) int64, 0 airplane, 1 bird; `FileNotFoundError` if there are none
+    path=None, # Folder with `train/airplane`, `train/bird`, `test/airplane` and `test/bird`; if `None` what is there
+) -> tuple: # `(train_x, train_y), (test_x, test_y)`: x (n, 3, h, w) uint8, y (n,) int64, 0 airplane, 1 bird
     "CIFAR-10's airplanes and birds, from a folder, fastai's or torchvision's copy, or a download by fastai"
-    installed = next((store.folder(name) for name in ('cifar10','cifar2') if store.is_installed(name)), None)
-    if path is None and installed is None:
+    if path is None and not any(map(store.is_installed, ('cifar10','cifar2'))):
         try: return tuple(pick_classes(*torchvision_cifar(train)) for train in (True,False))
         except FileNotFoundError: pass
-        try: installed = store.download(name='cifar10', key='CIFAR')
-        except OSError as e: raise FileNotFoundError(
-            f'There are no images of birds and planes on this machine, and none were downloaded ({e}). With a network, run this '
-            'again: it downloads 170 MB. From a file, cifar2.tgz or cifar10.tgz: ch4 data --archive FILE') from None
-    sizes = {}
-    def load(split):
-        folders = [Path(path or installed)/split/label for label in ('airplane','bird')]
-        for f in folders:
-            if not f.is_dir(): raise FileNotFoundError(f'There is no folder {f}. Expected train and test, each with airplane and bird.')
-        xs = [colour_images(f) for f in folders]
-        sizes.update({f'{x.shape[3]}x{x.shape[2]}': f for x,f in zip(xs, folders)})
-        if len(sizes)>1: raise ValueError('; '.join(f'{f} has images of {size} pixels' for size,f in sizes.items())+'. Make all one size.')
-        return torch.cat(xs), torch.tensor([0]*len(xs[0]) + [1]*len(xs[1]))
-    return load('train'), load('test')
+    splits = [_split(path or _installed_or_downloaded(), split) for split in ('train','test')]
+    sizes = {f'{x.shape[3]}x{x.shape[2]}': f for part in splits for f,x in part.items()}
+    if len(sizes)>1:
+        raise ValueError('; '.join(f'{f} has images of {size} pixels' for size,f in sizes.items())+'. Make all one size.')
+    return tuple((torch.cat(list(part.values())), torch.arange(2).repeat_interleave(torch.tensor([len(x) for x in part.values()])))
+                 for part in splits)
 
 # %% ../nbs/14_birds.ipynb #133b5aba
 def skip_cells(
@@ -93,7 +99,7 @@ def skip_cells(
 # %% ../nbs/14_birds.ipynb #0586c575
 def channel_stats(
     images # (n, c, h, w) uint8
-) -> tuple: # Mean (c,) and standard deviation (c,) of the channels, in 0..1; errors as from `check_bytes`
+) -> tuple: # Mean (c,) and standard deviation (c,) of the channels, in 0..1
     "Mean and standard deviation of each channel over all pixels of all `images`"
     check_bytes(images)
     # one at a time, to need little memory
@@ -104,13 +110,10 @@ def channel_stats(
 def standardise(
     images, # (n, c, h, w) uint8
     mean,   # (c,) in 0..1, of the training images, for training and test images alike
-    std,    # (c,); `ValueError` if one is not positive or their number is wrong
+    std,    # (c,), positive
 ) -> torch.Tensor: # (n, c, h, w) float32; a training set gets mean 0 and standard deviation 1 in each channel
     "What torchvision's `ToTensor` and `Normalize` do, for all `images` at once"
-    check_tensors(mean, std)
-    if not mean.shape==std.shape==check_bytes(images).shape[1:2]:
-        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, not {tuple(mean.shape)} and {tuple(std.shape)}.')
-    if not (std>0).all(): raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. Is a channel the same everywhere?')
+    check_stats(images, mean, std)
     return (images.float()/255 - mean[:,None,None])/std[:,None,None]
 
 # %% ../nbs/14_birds.ipynb #e4a5fa3c
@@ -121,43 +124,6 @@ def flat_net(
 ) -> nn.Sequential: # Maps (n, c, h, w) with c*h*w==n_in to logits (n, n_out)
     "Two linear layers with a tanh between them, that see an image as one row"
     return nn.Sequential(nn.Flatten(), nn.Linear(n_in,n_hidden), nn.Tanh(), nn.Linear(n_hidden,n_out)).float()
-
-# %% ../nbs/14_birds.ipynb #d4c97073
-@torch.no_grad()
-def share_right(
-    model, # Module that maps `x` to logits (n, labels); put in evaluation mode meanwhile
-    x,     # (n, ...) float
-    y,     # (n,) int64
-) -> float: # Accuracy in 0..1; `ValueError` if there are no images or not as many targets
-    "Share of the images for which the largest logit is that of the right label"
-    check_classes(x, y)
-    with evaluating(model): logits = torch.cat([model(xb) for xb in x.split(500)])
-    if logits.ndim!=2 or logits.shape[1]<2: raise ValueError(f'The model must return (n, labels), two or more, not {tuple(logits.shape)}.')
-    if logits.isnan().any(): raise ValueError('Some predictions are NaN. Train again with a smaller learning rate.')
-    check_classes(x, y, logits.shape[1])
-    return (logits.argmax(1)==y).sum().item()/len(x)
-
-# %% ../nbs/14_birds.ipynb #00109a22
-def fit_classes(
-    model,  # Module that maps images to logits (n, labels); left in training mode
-    train,  # Images (n, ...) float and targets (n,) int64
-    valid,  # The same, to validate on
-    opt,    # Optimizer with `step` and `zero_grad`
-    epochs, # Passes over the training images; `ValueError` below 1
-    bs=64,  # Images per mini-batch; `ValueError` below 1
-) -> list: # Per epoch the accuracies (float) on every fifth training image and on all validation images
-    "Train with cross-entropy on shuffled mini-batches that are cut out of one tensor"
-    if min(epochs, bs)<1: raise ValueError(f'Train for at least 1 epoch on batches of at least 1 image, not epochs={epochs} and bs={bs}.')
-    (x,y),accs = train,[]
-    for part in (train,valid): check_classes(*part)
-    for _ in range(epochs):
-        model.train()
-        for idxs in torch.randperm(len(x)).split(bs):
-            calc_grad(x[idxs], y[idxs], model, F.cross_entropy)
-            opt.step()
-            opt.zero_grad()
-        accs.append((share_right(model, x[::5], y[::5]), share_right(model, *valid)))
-    return accs
 
 # %% ../nbs/14_birds.ipynb #18783197
 def shift_images(

@@ -8,7 +8,7 @@ __all__ = ['init_params', 'linear1', 'calc_grad', 'train_epoch', 'validate_epoch
 # %% ../nbs/05_training.ipynb #affe90a6
 import torch
 from torch import nn
-from .plumbing.checks import check_epochs, check_linear, check_loss, some_batches
+from .plumbing.checks import check_epochs, check_linear, check_loss, check_no_nan, some_batches
 from .plumbing.loops import evaluating
 from .loss import batch_accuracy, mnist_loss
 
@@ -65,7 +65,8 @@ def validate_epoch(
     metric=batch_accuracy, # Function of predictions and targets that returns the mean over a batch
 ) -> float: # The mean of `metric` over all images
     "Share of all images in `dl` that `model` gets right, or another `metric`"
-    with evaluating(model): values = [(metric(model(xb), yb).item(), len(xb)) for xb,yb in some_batches(dl)]
+    with evaluating(model): pairs = [(check_no_nan(model(xb)), yb) for xb,yb in some_batches(dl)]
+    values = [(metric(preds, yb).item(), len(yb)) for preds,yb in pairs]
     return sum(value*n for value,n in values)/sum(n for _,n in values)
 
 # %% ../nbs/05_training.ipynb #601d671a

@@ -4,6 +4,7 @@ from unicodedata import normalize
 
 import matplotlib.pyplot as plt, pytest, torch
 from PIL import Image
+from fastai.metrics import accuracy
 from fastcore.all import L
 from torch import nn,tensor
 from fastbook_ch4.application import *
@@ -21,7 +22,8 @@ from fastbook_ch4.optimizer import *
 from fastbook_ch4.thermometer import *
 from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
-from fastbook_ch4.plumbing.checks import check_tensors, check_pixels, check_targets, check_probs, check_bytes, check_classes, pair_up
+from fastbook_ch4.plumbing.checks import (check_bytes, check_classes, check_pixels, check_probs,
+                                          check_targets, check_tensors, pair_up)
 from fastbook_ch4.plumbing.images import image_files, open_image, grey_image, colour_images
 from fastbook_ch4.plumbing.loops import epochs_for
 from fastbook_ch4.plumbing.mistakes import show_mistakes
@@ -114,18 +116,11 @@ CASES = {
          '2 images and 4'),
     'mistakes: two columns':
         (lambda: most_wrong(tensor([.9,.2,.8,.1]), tensor([[1,0],[1,0]])), 'do not pair up'),
+    'validate: NaN':
+        (lambda: validate_epoch(nn.Identity(), [(torch.full((3,2), math.nan), CLASSES[:3])], accuracy),
+         'NaN'),
     'slopes: a running sum': (lambda: slopes(lambda x: x.cumsum(0), torch.ones(4)), 'on its own'),
     'slopes: log of -1': (lambda: slopes(torch.log, tensor([-1.])), 'NaN'),
-    'share right: no labels':
-        (lambda: share_right(nn.Identity(), torch.zeros(3,1), torch.zeros(3).long()),
-         'two or more'),
-    'share right: NaN':
-        (lambda: share_right(nn.Identity(), torch.full((3,2), math.nan), torch.zeros(3).long()),
-         'NaN'),
-    'share right: targets 3 and 7':
-        (lambda: share_right(nn.Identity(), torch.zeros(2,2), tensor([3,7])), 'from 3 to 7'),
-    'fit classes: float targets':
-        (lambda: fit_classes(None, (ONES,torch.zeros(4)), (ONES,torch.zeros(4)), None, 1), 'int64'),
     'colour loaders: targets 7 and 8':
         (lambda: colour_dataloaders((BYTES,CLASSES+7), (BYTES,CLASSES), ['a','b']), 'from 7 to 8'),
     'colour loaders: fewer targets':
@@ -270,20 +265,6 @@ CASES = {
          'bytes from 0 to 255', TypeError),
     'standardise: two channels':
         (lambda: standardise(BYTES, torch.ones(2), torch.ones(2)), '3 channels'),
-    'share right: fewer targets':
-        (lambda: share_right(nn.Identity(), torch.zeros(3,2), torch.zeros(2)),
-         '3 images and 2 targets'),
-    'share right: no image':
-        (lambda: share_right(nn.Identity(), torch.zeros(0,2), torch.zeros(0)), 'at least one'),
-    'share right: a column':
-        (lambda: share_right(nn.Identity(), torch.zeros(4,2), ZEROS.long()), r'not \(4, 1\)'),
-    'fit classes: no epoch':
-        (lambda: fit_classes(None, (ONES,ZEROS), (ONES,ZEROS), None, 0), 'epochs=0'),
-    'fit classes: bs 0':
-        (lambda: fit_classes(None, (ONES,ZEROS), (ONES,ZEROS), None, 1, bs=0), 'bs=0'),
-    'fit classes: fewer targets':
-        (lambda: fit_classes(None, (ONES,ZEROS[:3]), (ONES,ZEROS), None, 1),
-         '4 images and 3 targets'),
     'shift: beyond the picture':
         (lambda: shift_images(ONES, 28, 0), '28x28 pixels cannot be moved by 28 and 0'),
     'colour loaders: bs 0':
@@ -397,8 +378,6 @@ TAKES_TENSORS = {
     'standardise, deviations':    lambda o: standardise(BYTES, P[:3], o),
     'check_classes, images':      lambda o: check_classes(o, TARGETS),
     'check_classes, targets':     lambda o: check_classes(ONES, o),
-    'share_right':                lambda o: share_right(nn.Identity(), o, TARGETS),
-    'fit_classes':                lambda o: fit_classes(None, (ONES,TARGETS), (ONES,o), None, 1),
     'shift_images':               lambda o: shift_images(o, 1, 0),
     'few_of_each':                lambda o: few_of_each(o, 1),
     'Familiar, seen':             lambda o: Familiar(o, ONES),

@@ -1,6 +1,7 @@
 "The helpers where engineers use them: in fastai's `Learner` and `cnn_learner`, and beside PyTorch's own"
 import warnings
 from functools import partial
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt, pytest, torch, torch.nn.functional as F
 from torch import nn,tensor
@@ -23,7 +24,7 @@ from fastbook_ch4.plumbing.images import image_files
 from fastbook_ch4.plumbing.fast import grey_dataloaders, fast_resnet_learner
 from PIL import Image
 from fastai.vision.all import (Adam, ClassificationInterpretation, ImageDataLoaders, Learner, PILImage, SGD,
-                               accuracy_multi, cnn_learner, load_learner, set_seed)
+                               accuracy, accuracy_multi, cnn_learner, load_learner, set_seed)
 
 
 @pytest.fixture
@@ -308,8 +309,8 @@ def by_learner(model, dls):
     with learn.no_bar(), learn.no_logging(): learn.fit(1)
 
 def by_classes(model, dls):
-    train,valid = [(ds.x,ds.y[:,0]) for ds in (dls.train_ds,dls.valid_ds)]
-    fit_classes(model, train, valid, plain_sgd(model), 1)
+    train,valid = [[(xb,yb[:,0]) for xb,yb in dl] for dl in (dls.train,dls.valid)]
+    train_model(model, SimpleNamespace(train=train, valid=valid), plain_sgd(model), 2, F.cross_entropy, accuracy)
 
 def by_loop(model, dls):
     pair = dls.valid_ds.x,dls.valid_ds.y.float()
@@ -324,7 +325,7 @@ TRAINERS = {
     'train_epoch':   (1, by_epoch, True),
     'train_model':   (1, by_model, True),
     'training_loop': (1, by_loop, True),
-    'fit_classes':   (2, by_classes, True),
+    'two outputs':   (2, by_classes, True),
     'Learner.fit':   (1, by_learner, False),  # fastai's, which validates last
 }
 
@@ -350,10 +351,10 @@ def test_after_get_preds_of_fastai(dls):
     train_epoch(learn.model, dls.train, plain_sgd(learn.model), mnist_loss)
     assert learn.model[1].num_batches_tracked==len(dls.train)
 
-def test_share_right_leaves_a_module_as_it_was():
+def test_validating_leaves_a_module_as_it_was():
     model = modal_net(2)
     model[1].eval()
-    share_right(model, torch.rand(4,784), tensor([0,1,0,1]))
+    validate_epoch(model, [(torch.rand(4,784),tensor([0,1,0,1]))], accuracy)
     assert [m.training for m in model]==[True,False,True,True,True] and model.training
 
 # Inside PyTorch's transforms; what is written out in plain PyTorch is the reference

@@ -7,9 +7,9 @@ __all__ = ['check_tensors', 'any_true', 'check_pixels', 'check_images', 'check_c
            'pair_up', 'pair_floats', 'check_targets', 'pair_logits', 'check_no_nan', 'check_probs', 'check_reduction',
            'check_logits', 'check_digits', 'check_linear', 'check_quadratic', 'check_lr', 'check_step', 'check_loss',
            'check_epochs', 'some_batches', 'param_groups', 'check_hyper', 'check_first_lr', 'check_no_closure',
-           'check_classes', 'check_bytes']
+           'check_classes', 'check_bytes', 'check_stats']
 
-# %% ../../nbs/plumbing/checks.ipynb #158e3260
+# %% ../../nbs/plumbing/checks.ipynb #d0d3c5b2
 import math
 from numbers import Real
 
@@ -52,7 +52,7 @@ def check_pixels(
                          'Divide by 255 if they are grey values.')
     return x
 
-# %% ../../nbs/plumbing/checks.ipynb #799a63cc
+# %% ../../nbs/plumbing/checks.ipynb #80bd65c6
 def check_images(
     images # (n, h, w) float in 0..1
 ) -> torch.Tensor: # `images` themselves
@@ -61,7 +61,7 @@ def check_images(
     if images.ndim!=3: raise ValueError(f'Pass images of shape (n, height, width), not {tuple(images.shape)}.')
     return check_pixels(images)
 
-# %% ../../nbs/plumbing/checks.ipynb #69d1f7e5
+# %% ../../nbs/plumbing/checks.ipynb #2e2b4534
 def check_comparable(
     a, # (h, w) or (n, h, w) float in 0..1
     b, # The same
@@ -75,7 +75,7 @@ def check_comparable(
     if a.device!=b.device: raise ValueError(f'The images are on {a.device} and {b.device}. Move one with .to(device).')
     for o in (a,b): check_pixels(o)
 
-# %% ../../nbs/plumbing/checks.ipynb #bfe9b6e0
+# %% ../../nbs/plumbing/checks.ipynb #7acb7adb
 def check_means(
     means # Label -> mean image (h, w); two of them
 ) -> dict: # `means` themselves
@@ -89,7 +89,7 @@ def check_means(
         if m.ndim!=2: raise ValueError(f'A mean image has shape (h, w), not {tuple(m.shape)}. Pass mean_digit(images).')
     return means
 
-# %% ../../nbs/plumbing/checks.ipynb #f3ebd112
+# %% ../../nbs/plumbing/checks.ipynb #0af8478a
 def check_distances(
     d, # (2, …) distances of `x` to the two mean images
     x, # (…, h, w) images
@@ -119,7 +119,7 @@ def pair_up(
                          'Pass at least one.')
     return preds,targets
 
-# %% ../../nbs/plumbing/checks.ipynb #6bdb1cb1
+# %% ../../nbs/plumbing/checks.ipynb #688074e3
 def pair_floats(
     preds,   # Predictions
     targets, # Targets, paired with `preds` by `pair_up`
@@ -153,7 +153,7 @@ def pair_logits(
         raise ValueError(f'{tuple(preds.shape)} predictions: one per image is needed, (n,) or (n, 1).')
     return preds, check_targets(targets)
 
-# %% ../../nbs/plumbing/checks.ipynb #c9c8fd06
+# %% ../../nbs/plumbing/checks.ipynb #c03d9817
 def check_no_nan(
     preds # Predictions of any shape
 ) -> torch.Tensor: # `preds` themselves
@@ -176,7 +176,7 @@ def check_probs(
                          'if those are NaN, train again with a smaller learning rate.')
     return probs.reshape(-1)
 
-# %% ../../nbs/plumbing/checks.ipynb #97548dc2
+# %% ../../nbs/plumbing/checks.ipynb #d77790a0
 def check_reduction(
     reduction # 'mean', 'sum' or 'none'
 ) -> str: # `reduction` itself
@@ -185,7 +185,7 @@ def check_reduction(
         raise ValueError(f"`reduction` must be 'mean', 'sum' or 'none', not {reduction!r}.")
     return reduction
 
-# %% ../../nbs/plumbing/checks.ipynb #e0edd4cd
+# %% ../../nbs/plumbing/checks.ipynb #8b0ddb7b
 def check_logits(
     logits # Logits of any shape
 ) -> torch.Tensor: # `logits` themselves
@@ -195,7 +195,7 @@ def check_logits(
     if logits.isnan().any(): raise ValueError('Some logits are NaN. Train again with a smaller learning rate.')
     return logits
 
-# %% ../../nbs/plumbing/checks.ipynb #306235c1
+# %% ../../nbs/plumbing/checks.ipynb #ee656487
 def check_digits(
     vocab, # The label of target 0 and the label of target 1
     train, # Images (n, h, w) and targets (n, 1)
@@ -215,7 +215,7 @@ def check_digits(
             raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {wrong}.')
         check_pixels(x)
 
-# %% ../../nbs/plumbing/checks.ipynb #0bf4740a
+# %% ../../nbs/plumbing/checks.ipynb #be78e754
 def check_linear(
     xb,      # (n, inputs) float
     weights, # (inputs, outputs)
@@ -230,7 +230,7 @@ def check_linear(
         raise ValueError(f'Inputs {x}, weights {w} and bias {b} do not go together. Pass (n, inputs), '
                          '(inputs, outputs) and (outputs,); xb.flatten(1) makes rows of pictures.')
 
-# %% ../../nbs/plumbing/checks.ipynb #c62213c8
+# %% ../../nbs/plumbing/checks.ipynb #cd09dd04
 def check_quadratic(
     t,      # Inputs, or one number
     params, # The numbers a, b and c
@@ -249,7 +249,7 @@ def check_lr(
         raise ValueError(f'The learning rate must be a positive finite number such as 0.1, not {lr!r}.')
     return lr
 
-# %% ../../nbs/plumbing/checks.ipynb #36291fae
+# %% ../../nbs/plumbing/checks.ipynb #894f42a8
 def check_step(
     params, # Parameters to change in place
     lr,     # Learning rate
@@ -258,7 +258,7 @@ def check_step(
     check_lr(lr)
     check_tensors(params)
 
-# %% ../../nbs/plumbing/checks.ipynb #36173c49
+# %% ../../nbs/plumbing/checks.ipynb #51ec4fef
 def check_loss(
     loss # What a loss function returned
 ) -> torch.Tensor: # `loss` itself
@@ -268,7 +268,7 @@ def check_loss(
                          'Accuracy has no gradient; pass a loss such as `mnist_loss`.')
     return loss
 
-# %% ../../nbs/plumbing/checks.ipynb #bc990c17
+# %% ../../nbs/plumbing/checks.ipynb #9fd2d905
 def check_epochs(
     epochs # How many are asked for
 ) -> int: # `epochs` itself
@@ -276,7 +276,7 @@ def check_epochs(
     if epochs<1: raise ValueError(f'Train for at least 1 epoch, not {epochs}.')
     return epochs
 
-# %% ../../nbs/plumbing/checks.ipynb #2f3b2ce7
+# %% ../../nbs/plumbing/checks.ipynb #c3b53bd7
 def some_batches(
     dl # Iterable of mini-batches
 ): # Iterator over `dl`
@@ -287,7 +287,7 @@ def some_batches(
         yield b
     if empty: raise ValueError('The DataLoader holds no batch. Pass one with at least one image.')
 
-# %% ../../nbs/plumbing/checks.ipynb #70fa9899
+# %% ../../nbs/plumbing/checks.ipynb #31918290
 def param_groups(
     params # Tensors, or lists of tensors, one per group
 ) -> list: # A list of tensors for each group
@@ -305,7 +305,7 @@ def param_groups(
         raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
     return groups
 
-# %% ../../nbs/plumbing/checks.ipynb #5e336f53
+# %% ../../nbs/plumbing/checks.ipynb #7f6b951b
 def check_hyper(
     k, # Name of a hyperparameter: 'lr', 'mom' or 'wd'
     v, # Its value for each group
@@ -318,7 +318,7 @@ def check_hyper(
         raise ValueError(f"BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai's SGD.")
     return v
 
-# %% ../../nbs/plumbing/checks.ipynb #7100b9cb
+# %% ../../nbs/plumbing/checks.ipynb #d0a2db08
 def check_first_lr(
     lr # Learning rate, or one for each group
 ): # `lr` itself
@@ -326,7 +326,7 @@ def check_first_lr(
     if lr==0: check_lr(lr)
     return lr
 
-# %% ../../nbs/plumbing/checks.ipynb #4e75c51a
+# %% ../../nbs/plumbing/checks.ipynb #bca8b3e1
 def check_no_closure(
     closure # Function that calculates the loss again, which PyTorch's `step` may be given; `None` here
 ):
@@ -362,3 +362,18 @@ def check_bytes(
         raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}. '
                          'Are the channels last? Pass images.permute(0,3,1,2).')
     return images
+
+# %% ../../nbs/plumbing/checks.ipynb #47d33b10
+def check_stats(
+    images, # (n, c, h, w) uint8
+    mean,   # (c,)
+    std,    # (c,)
+):
+    "Refuse means and standard deviations that do not go with the channels of `images`"
+    check_tensors(mean, std)
+    if not mean.shape==std.shape==check_bytes(images).shape[1:2]:
+        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, '
+                         f'not {tuple(mean.shape)} and {tuple(std.shape)}.')
+    if not (std>0).all():
+        raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. '
+                         'Is a channel the same everywhere?')
