@@ -17,7 +17,7 @@ def test_help(ch4):
         p = ch4(*args, '--help')
         assert p.returncode==0 and all(w in ' '.join(p.stdout.split()) for w in words) and p.stderr==''
 
-def test_the_same_steps_everywhere(): assert cli.STEPS==tuple(STEPS)
+def test_the_same_steps_everywhere(): assert cli.ladder.STEPS==tuple(STEPS)
 
 def test_data_status_without_data(ch4, home):
     p = ch4('data')
@@ -133,7 +133,7 @@ def test_debug_shows_where(ch4, tmp_path):
 
 def test_an_error_that_no_command_foresees(monkeypatch, capsys):
     def run(args): raise KeyError('deep inside')
-    monkeypatch.setattr(cli, 'show_data', run)
+    monkeypatch.setattr(cli.data, 'run', run)
     assert cli.main(['data'])==1
     said = capsys.readouterr().err
     assert said.count('\n')==1 and "KeyError: 'deep inside'" in said and 'ch4 --debug' in said and 'ch4 doctor' in said
@@ -287,7 +287,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(few, tmp_path, monkeypatch, c
     assert (tmp_path/'out'/'ladder.csv').exists() and not (tmp_path/'~').exists()
 
 def test_two_ladders_do_not_write_into_one_folder(shipped, tmp_path, capsys):
-    with cli.only_one_in(tmp_path/'out'):
+    with cli.ladder.only_one_in(tmp_path/'out'):
         assert cli.main(['ladder', '--data', str(shipped), '--steps', 'pixel', '--out', str(tmp_path/'out')])==1
         assert 'Another ladder is writing' in capsys.readouterr().err
         assert cli.main(['ladder', '--data', str(shipped), '--steps', 'pixel', '--out', str(tmp_path/'other')])==0
@@ -313,7 +313,7 @@ def test_labels_in_korean(few, tmp_path, capsys, recwarn):
     assert cli.main(['ladder', '--data', str(few), '--steps', 'pixel', '--out', str(tmp_path/'out')])==0
     said = capsys.readouterr()
     from matplotlib import font_manager
-    has = any(f in font_manager.get_font_names() for f in cli.FONTS)
+    has = any(f in font_manager.get_font_names() for f in cli.ladder.FONTS)
     assert has or 'No font of this machine has 개고양이' in said.out
     assert not [w for w in recwarn if 'Glyph' in str(w.message)] and said.err==''
 

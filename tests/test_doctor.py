@@ -3,7 +3,8 @@ import importlib.metadata,os,re,shutil
 from types import SimpleNamespace
 
 import pytest
-from fastbook_ch4 import cli,doctor,store
+from fastbook_ch4 import cli,store
+from fastbook_ch4.cli import doctor
 
 
 @pytest.fixture

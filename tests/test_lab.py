@@ -3,7 +3,8 @@ import json,os,shutil,signal,subprocess,sys,time
 
 import nbformat,pytest
 from conftest import NOTEBOOKS,ROOT
-from fastbook_ch4 import cli,lab
+from fastbook_ch4 import cli
+from fastbook_ch4.cli import lab
 
 
 @pytest.fixture

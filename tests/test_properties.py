@@ -353,9 +353,9 @@ def test_a_damaged_model_is_refused_or_whole(model_file, examples):
 
 @for_all(text=st.text(max_size=40))
 def test_any_list_of_steps_is_understood_or_refused(text):
-    try: steps = cli.choose_steps(text)
+    try: steps = cli.ladder.choose_steps(text)
     except ValueError as e: assert 'not one of the steps' in str(e)
-    else: assert steps and steps==[s for s in cli.STEPS if s in steps]
+    else: assert steps and steps==[s for s in cli.ladder.STEPS if s in steps]
 
 short_text = st.text(max_size=50)
 

@@ -130,7 +130,7 @@ def api_index(pages, cfg):
             '`from fastbook_ch4.all import *` brings the names of all lessons; the names of the last four '
             'modules on this page are imported from their modules.\n']
     exports = {p: re.search(r'#\| default_exp (\w+)', (ROOT/'nbs'/f'{p}.ipynb').read_text(encoding='utf8')) for p in pages}
-    for page,module in [(p, m[1]) for p,m in exports.items() if m]+[(None, 'store'), (None, 'lab')]:
+    for page,module in [(p, m[1]) for p,m in exports.items() if m]+[(None, 'store')]:
         mod = importlib.import_module(f'{PACKAGE}.{module}')
         place = f'From [{pages[page]}]({page}.ipynb).' if page else first_line(mod)+' Written by hand, with the standard library only.'
         text += [f'## {PACKAGE}.{module}\n', place+'\n', *(api_entry(n, getattr(mod, n), mod, page, cfg) for n in mod.__all__), '']

@@ -1,0 +1,63 @@
+"""The `ch4` command: a file for each of its commands, with `add` for the options and `run` for the work.
+
+Written by hand; what takes long to import waits inside the functions that need it, so that `ch4 --help`
+answers at once."""
+import argparse,os,signal,sys
+from pathlib import Path
+
+from fastbook_ch4.cli import app,data,doctor,lab,ladder,predict
+from fastbook_ch4.cli.say import complain
+
+
+def parser():
+    "The command line of `ch4`"
+    about = 'fastbook chapter 4, "Under the Hood: Training a Digit Classifier"'
+    p = argparse.ArgumentParser('ch4', description=about, epilog='If something does not work: ch4 doctor')
+    p.add_argument('--debug', action='store_true', help='show the whole traceback of an error')
+    sub = p.add_subparsers(required=True, metavar='COMMAND')
+    for command in (ladder,predict,data,lab,app,doctor): command.add(sub)
+    return p
+
+def _check_home():
+    "Refuse a user without a home folder, where fastai, torch and matplotlib keep their files"
+    try: Path.home()
+    except RuntimeError:
+        message = 'This user has no home folder. Name one that you can write to: export HOME=FOLDER'
+        raise OSError(message) from None
+
+def _exit_on_signals():
+    "Let a request to end leave nothing half-written"
+    for name in ('SIGTERM','SIGHUP'):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number)==signal.SIG_DFL:  # `nohup` has it ignored, and that stays
+            signal.signal(number, lambda number, _: sys.exit(128+number))
+
+def _mend_streams():
+    "Give this program an output and an error stream that take every letter"
+    for name in ('stdout','stderr'):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, 'w'))
+        stream = getattr(sys, name)
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # not every terminal is UTF-8
+
+def main(argv=None):
+    "Run the command in `argv` (default: the program's arguments); returns the exit status"
+    if argv is None: _exit_on_signals()  # as a program of its own
+    _mend_streams()
+    args = parser().parse_args(argv)
+    try:
+        _check_home()
+        status = args.run(args)
+        sys.stdout.flush()
+        return status or 0
+    except BrokenPipeError:  # whoever reads has seen enough, as in `ch4 data | head -1`
+        # Or Python would complain again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        print('\nch4: interrupted; what was finished is kept', file=sys.stderr)
+        return 130
+    except Exception as e:
+        if args.debug: raise
+        complain(e)
+        return 1

@@ -1,0 +1,33 @@
+"""`ch4 app`: a page on which one draws a digit and a model reads it."""
+import argparse
+
+from fastbook_ch4.cli.say import place
+
+
+def _port(text):
+    "The number in `text`, if it is a port"
+    if not text.isdecimal() or int(text)>=2**16:
+        raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 65535')
+    return int(text)
+
+def add(sub):
+    "Add this command to the subparsers `sub`"
+    p = sub.add_parser('app', help='open a page on which one draws a digit and a model reads it',
+        description='Serve a page on which one draws or uploads a digit and sees what a model reads.')
+    p.add_argument('--model', type=place, metavar='FILE',
+        help='a file that save_digit_model wrote (default: train one in seconds from the shipped digits)')
+    p.add_argument('--port', type=_port, default=7860, help='0 to 65535; 0 finds a free one (default: 7860)')
+    p.add_argument('--host', default='127.0.0.1',
+        help='address to listen on; any other than the default opens the page to the network')
+    p.set_defaults(run=run)
+
+def run(args):
+    "Serve the page on which one draws a digit"
+    from fastbook_ch4.app import serve
+    def make_model():
+        from fastbook_ch4.application import load_digit_model,quick_model
+        if args.model: return load_digit_model(args.model)
+        print('No model given (--model), so one is trained from the digits that ship with the package …',
+              flush=True)
+        return quick_model()
+    serve(make_model, args.host, args.port)

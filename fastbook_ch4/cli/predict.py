@@ -1,0 +1,46 @@
+"""`ch4 predict`: which digit real pictures show."""
+import sys,warnings
+
+from fastbook_ch4.cli.ladder import LADDER,MODEL
+from fastbook_ch4.cli.say import place,printable
+
+
+def add(sub):
+    "Add this command to the subparsers `sub`"
+    p = sub.add_parser('predict', help='say which digit real pictures show',
+        description='Say which digit each picture shows: of any size, grey or colour, dark on light or '
+                    'light on dark, one digit on plain paper. Says so where a picture does not look like one '
+                    'of the digits the model knows.')
+    p.add_argument('files', nargs='+', metavar='FILE', help='an image file')
+    p.add_argument('--model', type=place, metavar='M',
+        help=f'a model that the ladder saved (default: {LADDER/MODEL}; without that, a small one is trained '
+             'in seconds on the digits that ship with the package)')
+    p.set_defaults(run=run)
+
+def _choose_model(file):
+    "The model that `--model` means, and a sentence on what it is"
+    from fastbook_ch4.application import load_digit_model,quick_model
+    if not file and (LADDER/MODEL).exists(): file = LADDER/MODEL
+    if file: model,where = load_digit_model(file),f'from {file}'
+    else:
+        model = quick_model()
+        where = f'trained just now on the shipped digits, as there is no {LADDER/MODEL} (ch4 ladder)'
+    right = f', {model.accuracy:.1%} right in validation' if model.accuracy is not None else ''
+    return model, f'Model: {model.architecture} for {" or ".join(sorted(model.labels))}{right}, {where}'
+
+def run(args):
+    "Say for each file what it shows; status 1 if one could not be read"
+    from fastbook_ch4.application import predict_digit
+    model,about = _choose_model(args.model)
+    print(about, flush=True)
+    warnings.filterwarnings('ignore', module='PIL')  # of headers that are odd, or pictures that are large
+    status = 0
+    for file in args.files:
+        try: a = predict_digit(model, file)
+        except (OSError,ValueError) as e:
+            print(printable(f'ch4: {file}: {e}'), file=sys.stderr, flush=True)
+            status = 1
+        else:
+            prob = 'over 99.9%' if a.prob>.999 else f'{a.prob:.1%}'  # no model is certain
+            print(printable(f'{file}: {a.label}  {prob}  {a.note}'.rstrip()), flush=True)
+    return status
