@@ -25,7 +25,8 @@ from .plumbing.checks import check_pixels, check_tensors
 from .plumbing.images import grey_image
 from .models import simple_net
 from .plumbing.fast import trim_kernels
-from .ladder import MeanImages, run_step
+from .plumbing.steps import MeanImages, label_probs
+from .ladder import run_step
 from .data import Digits
 from fastai.vision.learner import create_vision_model
 from torchvision.models import resnet18
@@ -175,7 +176,7 @@ class Familiar:
 @dataclass
 class DigitModel:
     "A trained model with all that is needed to use it"
-    model: nn.Module       # Rows (n, h*w), or pictures (n, 1, h, w) for resnet18; one logit per picture, or two
+    model: nn.Module       # Of rows (n, h*w), resnet18 of pictures (n, 1, h, w); one logit each, or two
     labels: list           # The label of target 0 and the label of target 1
     architecture: str      # A key of `ARCHITECTURES`
     familiar: Familiar     # Says whether a picture looks like those it was trained on
@@ -196,14 +197,11 @@ class DigitModel:
         return self
     @property
     def size(self): return tuple(self.familiar.seen.shape[1:])
-    @torch.no_grad()
     def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, 2), a column for each of `labels`
         if check_pixels(pictures).shape[1:]!=self.size:
-            raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), not {tuple(pictures.shape)}.')
-        x = pictures.to(next(self.model.parameters()).device)
-        logits = self.model.eval()(x[:,None] if self.architecture=='resnet18' else x.flatten(1)).cpu()
-        if logits.isnan().any(): raise ValueError('The model answers NaN. Train again with a smaller learning rate.')
-        return torch.cat([-logits,logits], 1).sigmoid() if logits.shape[1]==1 else logits.softmax(1)
+            raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), '
+                             f'not {tuple(pictures.shape)}.')
+        return label_probs(self.model, self.architecture, pictures)
 
 # %% ../nbs/16_application.ipynb #a4b2d823
 def ladder_model(
@@ -213,13 +211,13 @@ def ladder_model(
     "The model of `rung` with all that is needed to use it"
     x,y = digits.train
     seen = torch.cat([x[y[:,0]==t][:400] for t in (1,0)])
-    try: centred = (torch.stack([centre_ink(find_ink(o.numpy())) for o in seen[::8]])-seen[::8]).abs().mean()<.01
+    try: moved = torch.stack([centre_ink(find_ink(o.numpy())) for o in seen[::8]])-seen[::8]
     except (RuntimeError,ValueError): centred = False  # another size, or a picture without ink
+    else: centred = moved.abs().mean()<.01
     named = set(digits.vocab)<={str(i) for i in range(10)}
     others = other_digits(digits.vocab) if centred and named else seen[:0]
-    words = {'pixel similarity': 'pixel similarity', 'two-layer net': 'simple_net', 'resnet18': 'resnet18'}
-    return DigitModel(rung.model, digits.vocab, words.get(rung.step, 'linear'), Familiar(seen, others),
-                      rung.accuracy, bool(centred))
+    return DigitModel(rung.model, digits.vocab, rung.architecture, Familiar(seen, others), rung.accuracy,
+                      bool(centred))
 
 # %% ../nbs/16_application.ipynb #5c1e9a02
 def checksum(

@@ -14,6 +14,7 @@ from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
 from fastbook_ch4.multiclass import *
 from fastbook_ch4.ladder import *
+from fastbook_ch4.plumbing.steps import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.loss import *
 from fastbook_ch4.models import *
@@ -27,6 +28,7 @@ from fastbook_ch4.plumbing.checks import (check_bytes, check_classes, check_pixe
 from fastbook_ch4.plumbing.images import image_files, open_image, grey_image, colour_images
 from fastbook_ch4.plumbing.loops import epochs_for
 from fastbook_ch4.plumbing.mistakes import show_mistakes
+from fastbook_ch4.plumbing.steps import *
 
 ONES,ZEROS = torch.ones(4,28,28),torch.zeros(4,1)
 BYTES = torch.zeros(4,3,8,8, dtype=torch.uint8)
@@ -186,8 +188,8 @@ CASES = {
     'probabilities: logits': (lambda: most_wrong(tensor([.3,5.]), tensor([1,1])), 'sigmoid'),
     'probabilities: NaN': (lambda: most_wrong(tensor([.3,math.nan]), tensor([1,1])), 'NaN'),
     'probabilities: two columns': (lambda: decode_targets(torch.ones(3,2)), r'\(3, 2\)'),
-    'class accuracy: 3 and 7': (lambda: class_accuracy(tensor([.9,.2]), tensor([3,7])), 'one is 3'),
-    'class accuracy: one class': (lambda: class_accuracy(tensor([.9,.2]), tensor([1,1])), 'same'),
+    'balanced accuracy: 3 and 7': (lambda: balanced_accuracy(tensor([.9,.2]), tensor([3,7])), 'one is 3'),
+    'balanced accuracy: one class': (lambda: balanced_accuracy(tensor([.9,.2]), tensor([1,1])), 'same'),
     'loaders: fewer targets':
         (lambda: Digits('', ['7','3'], (ONES,ZEROS[:3]), (ONES,ZEROS)).dataloaders(),
          '4 images need targets'),
@@ -362,7 +364,7 @@ TAKES_TENSORS = {
     'show_mistakes, targets':     lambda o: show_mistakes(ONES, P, o, ['7','3']),
     'MeanImages':                 lambda o: MeanImages(o),
     'MeanImages, inputs':         lambda o: MeanImages(ONES[:2])(o),
-    'class_accuracy':             lambda o: class_accuracy(P, o),
+    'balanced_accuracy':          lambda o: balanced_accuracy(P, o),
     'neuron':                     lambda o: neuron(o, 1., 0.),
     'slopes':                     lambda o: slopes(torch.tanh, o),
     'softmax_share':              lambda o: softmax_share(o),

@@ -1,5 +1,6 @@
 "The helpers where engineers use them: in fastai's `Learner` and `cnn_learner`, and beside PyTorch's own"
 import warnings
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from fastbook_ch4.birds import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
 from fastbook_ch4.ladder import *
+from fastbook_ch4.plumbing.steps import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.loss import *
 from fastbook_ch4.models import *
@@ -477,9 +479,10 @@ def test_what_we_make_fits_what_we_load(few, double, name):
 def test_each_step_of_the_ladder(few, double, step, tmp_path):
     "Trained, saved and loaded again, on either default"
     digits = Digits.from_folder(few)
-    model,probs = STEPS[step](digits, **({} if step=='pixel similarity' else {'steps': 4}))
+    model = STEPS[step].train(digits, **({} if step=='pixel similarity' else {'steps': 4}))
+    probs = label_probs(model, STEPS[step].architecture, digits.valid[0])[:,1]
     assert probs.dtype==torch.float32 and {p.dtype for p in model.parameters()}=={torch.float32}
-    rung = Rung(step, n_params(model), 0., 0, 32, 0., probs=probs, model=model)
+    rung = judge(step, model, probs, digits, 0.)
     save_digit_model(ladder_model(rung, digits), tmp_path/'m')
     x = digits.valid[0]
     there = load_digit_model(tmp_path/'m').probs(x)
@@ -488,7 +491,8 @@ def test_each_step_of_the_ladder(few, double, step, tmp_path):
     assert torch.allclose(there[:,1], probs, atol=1e-4)
 
 def test_the_quick_model(few, double, monkeypatch):
-    monkeypatch.setitem(STEPS, 'two-layer net', partial(two_layer_net, steps=4))
+    short = replace(STEPS['two-layer net'], train=partial(two_layer_net, steps=4))
+    monkeypatch.setitem(STEPS, 'two-layer net', short)
     assert predict_digit(quick_model(few), next((few/'valid'/'3').iterdir())).label in ('3','7')
 
 def test_a_thermometer(double):

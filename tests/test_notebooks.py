@@ -55,7 +55,7 @@ def test_the_lessons_are_there():
         '06_optimizer', '07_learner', '08_models', '09_vision', '10_ladder',
         '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application', 'figures', 'glossary', 'index', 'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
         'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
-        'plumbing/mistakes', 'plumbing/plots', 'questions']
+        'plumbing/mistakes', 'plumbing/plots', 'plumbing/steps', 'questions']
 
 @each
 def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):

@@ -17,7 +17,7 @@ from fastbook_ch4.birds import *
 from fastbook_ch4.data import *
 from fastbook_ch4.descent import *
 from fastbook_ch4.multiclass import *
-from fastbook_ch4.ladder import class_accuracy
+from fastbook_ch4.ladder import balanced_accuracy
 from fastbook_ch4.learner import *
 from fastbook_ch4.loss import *
 from fastbook_ch4.models import *
@@ -152,11 +152,11 @@ def test_pixels_are_accepted_if_all_lie_in_0_to_1(x):
     assert ok==all(0<=o<=1 for o in x)
 
 @for_all(x=st.lists(st.floats(0, 1, width=32), min_size=2, max_size=40), seed=seeds)
-def test_class_accuracy_is_the_mean_of_two(x, seed):
+def test_balanced_accuracy_is_the_mean_of_two(x, seed):
     probs,y = torch.tensor(x),targets_for(len(x), seed)
     assume(len(y.unique())==2)
     ref = np.mean([np.mean((np.array(x, np.float32)>.5)[y.numpy()==t]==t) for t in (0,1)])
-    assert unchanged(class_accuracy, probs, y)==pytest.approx(ref)
+    assert unchanged(balanced_accuracy, probs, y)==pytest.approx(ref)
     wrong = most_wrong(probs, y)
     assert sorted(wrong.tolist())==((probs>.5)!=(y==1)).nonzero()[:,0].tolist()
     assert torch.equal(decode_targets(probs), (probs>.5).long())

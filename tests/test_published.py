@@ -6,7 +6,7 @@ import statistics
 
 import pytest, torch, torch.nn.functional as F
 from fastbook_ch4.all import (PixelSimilarity, digit_tensors, Digits, load_images, mean_digit,
-                              mnist_loss, run_step, class_accuracy, tensor)
+                              mnist_loss, run_step, balanced_accuracy, tensor)
 
 
 def printed(x, digits=4): return f'{float(x):.{digits}f}'
@@ -57,4 +57,4 @@ def test_ladder_baseline_is_exact(full):
     digits = Digits.from_folder(full)
     rung = run_step('pixel similarity', digits)
     assert (rung.correct, rung.total)==(1939, 2038)
-    assert printed(class_accuracy(rung.probs, digits.valid[1]))=='0.9511'==printed(rung.published)
+    assert printed(balanced_accuracy(rung.probs, digits.valid[1]))=='0.9511'==printed(rung.published)

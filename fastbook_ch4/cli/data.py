@@ -37,6 +37,6 @@ def run(args):
     for name,ds in store.DATASETS.items():
         print(f'  {name:<20}{ds.n_images:>7,} images  {_state(name):<14} {ds.about}')
     if not store.is_installed('mnist_sample'):
-        print('Until mnist_sample is installed, lessons and ladder use the digits that ship with the package.\n'
-              'Get it:  ch4 data --download   or, from a file you have,   '
+        print('Until mnist_sample is installed, lessons and ladder use the digits that ship with the '
+              'package.\nGet it:  ch4 data --download   or, from a file you have,   '
               'ch4 data --archive mnist_sample.tgz')

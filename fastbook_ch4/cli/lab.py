@@ -30,6 +30,11 @@ def _lesson_folder():
         if (folder/'index.ipynb').is_file(): return folder
     raise FileNotFoundError(f'The lessons that belong to {here} are missing. Install fastbook_ch4 again.')
 
+def _notebooks(folder):
+    "The notebooks in `folder` and its folders by their names, such as `plumbing/steps.ipynb`"
+    files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob('*.ipynb'))}
+    return {name: f for name,f in files.items() if '/.' not in f'/{name}'}  # an editor keeps copies in such places
+
 @contextmanager
 def _using(path):
     "Let an error with `path` say what to do"
@@ -39,8 +44,10 @@ def _using(path):
                       'Mend that, or name another folder: ch4 lab FOLDER') from None
 
 def _write(file, data):
-    "Write the bytes `data` to `file`, all of them or none"
-    with _using(file): store.write_whole(file, data)
+    "Write the bytes `data` to `file`, whose folder is made if need be, all of them or none"
+    with _using(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        store.write_whole(file, data)
 
 def _digest(file):
     "sha256 of the cells of the notebook `file`; `None` if there is no such file"
@@ -73,18 +80,17 @@ def _state(mine, shipped, noted):
     return 'yours' if shipped==noted else 'differ'
 
 def _copy_lessons(folder):
-    "Copy to `folder` every lesson but those that the reader changed; returns the names by `_state`"
+    "Copy to `folder` every lesson but those that the reader changed; returns the names by `_state`, if any"
     source,record = _lesson_folder(),_read_record(folder)
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise NotADirectoryError(f'{folder} is not a folder. Name one, new or old: ch4 lab FOLDER')
     with _using(folder): folder.mkdir(parents=True, exist_ok=True)
     names = {state: [] for state in ('new','same','updated','yours','differ')}
-    # Where the lessons come from, nothing is copied
-    for file in [] if folder.samefile(source) else sorted(source.glob('*.ipynb')):
-        mine = folder/file.name
-        state = _state(_digest(mine), _digest(file), record.get(file.name))
-        if state in ('new','updated'): _write(mine, file.read_bytes())
-        names[state].append(file.name)
+    if folder.samefile(source): return names
+    for name,file in _notebooks(source).items():
+        state = _state(_digest(folder/name), _digest(file), record.get(name))
+        if state in ('new','updated'): _write(folder/name, file.read_bytes())
+        names[state].append(name)
     _note_lessons(folder, names['new']+names['same']+names['updated'])
     return names
 
@@ -102,7 +108,7 @@ def _replace_lessons(folder, names):
         _write(mine, data)
         _write(folder/name, (source/name).read_bytes())
     _note_lessons(folder, names)
-    return [mine.name for mine in kept]
+    return [mine.relative_to(folder).as_posix() for mine in kept]
 
 # Opening
 

@@ -1,6 +1,5 @@
 """`ch4 ladder`: every step of the chapter trained on the same images, and what comes of it in a folder."""
-import argparse,contextlib,hashlib,os,sys,tempfile,time,warnings
-from functools import partial
+import argparse,contextlib,hashlib,io,os,sys,tempfile,time,warnings
 from pathlib import Path
 
 from fastbook_ch4 import store
@@ -9,6 +8,7 @@ from fastbook_ch4.cli.say import place
 
 STEPS = 'pixel similarity','own loop','BasicOptim','SGD','two-layer net','resnet18'
 LADDER,MODEL = Path('runs/ladder'),'digits.safetensors'  # where the ladder writes, and its best model there
+PICTURES = 'ladder.png','mistakes.png'                   # its plot, and the mistakes of that model
 # For labels in Korean and more
 FONTS = ('Noto Sans CJK KR', 'NanumGothic', 'Malgun Gothic', 'Apple SD Gothic Neo', 'AppleGothic',
          'Arial Unicode MS')
@@ -85,45 +85,119 @@ def only_one_in(out):
     except Timeout:
         raise OSError(f'Another ladder is writing to {out}. Name another folder with --out.') from None
 
+# The results
+
+def table_text(table):
+    "The DataFrame `table` of a ladder for the terminal; no column of published figures where there are none"
+    correct = [f'{c:,} of {n:,}' for c,n in zip(table.correct, table.total)]
+    step = f'{"step":<17}'  # to the left, as what stands below
+    shown = table.assign(correct=correct).rename(columns={'step': step}).drop(columns='total')
+    shown = shown.dropna(axis='columns', how='all')
+    formats = {step: '{:<17}', 'parameters': '{:,}', 'seconds': '{:.1f}', 'accuracy': '{:.4f}',
+               'published': '{:.4f}'}
+    widths = {'parameters': 11, 'seconds': 8, 'correct': 14, 'accuracy': 9, 'published': 10}
+    return shown.to_string(index=False, na_rep='', formatters={k: v.format for k,v in formats.items()},
+                           col_space={k: v for k,v in widths.items() if k in shown})
+
+def table_csv(table):
+    "The DataFrame `table` of a ladder as the text of a CSV file"
+    numbers = {'seconds': table.seconds.map('{:.2f}'.format), 'accuracy': table.accuracy.map('{:.6f}'.format)}
+    return table.assign(**numbers).to_csv(index=False, lineterminator='\n')
+
+class Results:
+    "What a ladder leaves in `folder`: its table, its best model and, if it came to its end, two pictures"
+    def __init__(self, folder, digits):
+        self.folder,self.digits = folder,digits
+        self.rungs = []
+
+    @property
+    def best(self): return max(self.rungs, key=lambda r: r.correct)
+
+    def add(self, rung):
+        "Write the table with `rung`; what an earlier run left goes with its table"
+        from fastbook_ch4.ladder import ladder_table
+        if not self.rungs:
+            for name in (MODEL,*PICTURES): (self.folder/name).unlink(missing_ok=True)
+        rungs = [*self.rungs, rung]
+        self.table = ladder_table(rungs)
+        store.write_whole(self.folder/'ladder.csv', table_csv(self.table).encode())
+        self.rungs = rungs  # only now: no model without its table
+
+    def draw(self):
+        "Write the plot of the rungs and the mistakes of the best"
+        import matplotlib.pyplot as plt
+        from fastbook_ch4.plumbing.steps import plot_ladder
+        from fastbook_ch4.vision import show_mistakes
+        best,(x,y) = self.best,self.digits.valid
+        figures = [plot_ladder(self.rungs),
+                   show_mistakes(x, best.probs, y, self.digits.vocab, title=f'{best.step}: ')]
+        for fig,name in zip(figures, PICTURES):
+            picture = io.BytesIO()
+            fig.savefig(picture, format='png', dpi=150)
+            plt.close(fig)
+            store.write_whole(self.folder/name, picture.getvalue())
+
+    def __enter__(self): return self
+
+    def __exit__(self, error, *_):  # also if someone has waited long enough
+        from fastbook_ch4.application import ladder_model,save_digit_model
+        if not self.rungs: return
+        save_digit_model(ladder_model(self.best, self.digits), self.folder/MODEL)
+        if not error: self.draw()
+
+# The command
+
+def _load(data, say):
+    "The images that `--data` means, with a word on what is special about them"
+    import matplotlib
+    matplotlib.use('Agg')
+    from fastbook_ch4.ladder import Digits,folder_notes
+    path = _choose_data(data)
+    digits = Digits.from_folder(path)
+    n_train,n_valid = len(digits.train[1]),len(digits.valid[1])
+    labels = ' and '.join(sorted(digits.vocab))
+    say(f'{n_train:,} training and {n_valid:,} validation images of {labels} from {path}')
+    if data not in ('auto','full','shipped'):
+        for note in folder_notes(path): say(note)
+    warnings.filterwarnings('ignore', message='Glyph')
+    unknown = _use_fonts_for(digits.vocab)
+    if unknown: say(f'No font of this machine has {"".join(unknown)}: the pictures show boxes instead.')
+    return digits
+
+def _climb(results, names, seed, say):
+    "Run the steps `names` into `results`; a terminal shows how far each is"
+    from fastbook_ch4.ladder import run_ladder
+    back,width = ('\r',50) if sys.stdout.isatty() else ('',0)
+    def report(name, share):
+        if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(width), end='')
+    for r in run_ladder(results.digits, names, seed, report):
+        results.add(r)
+        say(f'{back}{r.title:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(width))
+
+def _print_table(results):
+    "Print the table, and a word on the published figures if there are some"
+    from fastbook_ch4.ladder import balanced_accuracy
+    print(table_text(results.table))
+    if results.table.published.isna().all(): return
+    print('\npublished: printed in a study post on the whole of fastbook chapter 4 (2025, in Korean)')
+    first = results.rungs[0]
+    if first.step=='pixel similarity':
+        ours = balanced_accuracy(first.probs, results.digits.valid[1])
+        print('  for pixel similarity as the mean of the two class accuracies, '
+              f'by which ours is {ours:.4f}')
+
 def run(args):
-    "Run the ladder and write its results"
-    say = partial(print, flush=True) if not args.quiet else lambda *a,**kw: None
+    "Run the ladder, print its table and leave its results in a folder"
+    def say(text='', **kwargs):
+        if not args.quiet: print(text, flush=True, **kwargs)
     names = list(STEPS) if args.steps is None else choose_steps(args.steps)
     say('Loading fastai …')
     start = time.perf_counter()
-    import matplotlib
-    matplotlib.use('Agg')
-    from fastbook_ch4.application import ladder_model,save_digit_model
-    from fastbook_ch4.ladder import Digits,class_accuracy,folder_notes,format_ladder,run_ladder
-    with contextlib.redirect_stdout(sys.stderr if args.quiet else sys.stdout): path = _choose_data(args.data)
-    digits = Digits.from_folder(path)
-    n_train,n_valid = len(digits.train[0]),len(digits.valid[0])
-    say(f'{n_train:,} training and {n_valid:,} validation images of {" and ".join(digits.labels)} from {path}')
-    if args.data not in ('auto','full','shipped'):
-        for note in folder_notes(path): say(note)
-    warnings.filterwarnings('ignore', message='Glyph')
-    unknown = _use_fonts_for(digits.labels)
-    if unknown: say(f'No font of this machine has {"".join(unknown)}: the pictures show boxes instead.')
-    back = '\r' if sys.stdout.isatty() else ''
-    def report(name, share):
-        if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(50), end='')
-    rungs = []
-    def done(r):
-        if not rungs: (args.out/MODEL).unlink(missing_ok=True)  # of an earlier run, as its pictures
-        rungs.append(r)
-        say(f'{back}{r.step:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(50 if back else 0))
-    with only_one_in(args.out):
-        try: run_ladder(digits, names, args.seed, args.out, report, done)
-        finally:  # also if someone has waited long enough
-            best = max(rungs, key=lambda r: r.correct, default=None)
-            if best: save_digit_model(ladder_model(best, digits), args.out/MODEL)
+    with contextlib.redirect_stdout(sys.stderr if args.quiet else sys.stdout): digits = _load(args.data, say)
+    with only_one_in(args.out), Results(args.out, digits) as results: _climb(results, names, args.seed, say)
     say()
-    print(format_ladder(rungs))
-    if any(r.published for r in rungs):
-        print('\npublished: printed in a study post on the whole of fastbook chapter 4 (2025, in Korean)')
-        if rungs[0].step=='pixel similarity':
-            ours = class_accuracy(rungs[0].probs, digits.valid[1])
-            print(f'  for pixel similarity as the mean of the two class accuracies, by which ours is {ours:.4f}')
-    say(f'\nladder.csv, ladder.png, mistakes.png and {MODEL} are in {args.out}  '
-        f'({time.perf_counter()-start:.0f} s in all)\n'
-        f'{MODEL} is the best model, {best.step}. Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')
+    _print_table(results)
+    say(f'\nladder.csv, {", ".join(PICTURES)} and {MODEL} are in {args.out}  '
+        f'({time.perf_counter()-start:.0f} s in all)')
+    say(f'{MODEL} is the best model, {results.best.step}. '
+        f'Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')
