@@ -258,10 +258,11 @@ widget('draw-widget', 'Draw a 3 or a 7', async el => {
     return b
   }
   const views = make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)
-  const shown = d => button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d))
+  const buttons = Object.keys(EXAMPLES).map(d =>
+    button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d)))
   el.append(answer, make('p', {}, `With the mouse, a finger or the keyboard (${KEYS}).`),
             make('div', {class: 'boards'}, make('figure', {}, canvas), views),
-            make('div', {class: 'controls'}, button('Clear', () => pad.clear()), ...Object.keys(EXAMPLES).map(shown)))
+            make('div', {class: 'controls'}, button('Clear', () => pad.clear()), ...buttons))
 
   const pad = drawingPad(canvas)
   let model = null, status = 'Loading the weights …'

@@ -20,13 +20,14 @@ HERE    = ('127.0.0.1', 'localhost', '[::1]')  # names of this machine that nobo
 CROWD   = 16                                   # pictures held in memory at once
 HEADERS = {
     'Content-Security-Policy':
-        "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     'Referrer-Policy': 'same-origin',
     'X-Content-Type-Options': 'nosniff',
     'Cache-Control': 'no-cache',  # or parts of the page from before an update would stay
 }
 STATIC  = Path(__file__).parent/'static'
-mimetypes.add_type('text/javascript', '.js')   # some Windows machines say text/plain, and `nosniff` forbids that
+mimetypes.add_type('text/javascript', '.js')   # some Windows machines say text/plain, so it would not run
 
 
 def _is_foreign(headers):
@@ -74,7 +75,7 @@ def _listen(host, port):
         raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name {cure}') from None
 
 def serve(make_model, host='127.0.0.1', port=7860):
-    "Serve the page for the model that `make_model()` returns until Ctrl-C; `OSError` if nobody can listen there"
+    "Serve the page of the model that `make_model()` returns until Ctrl-C; `OSError` if it cannot listen"
     name = f'[{host}]' if ':' in host else host  # as it stands in an address
     with _listen(host, port) as sock:
         app = page_server(make_model(), HERE if name in HERE else ('*',))
