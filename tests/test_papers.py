@@ -93,13 +93,29 @@ def test_links_of_contributing_lead_to_files():
 
 def test_contributing_becomes_a_page_of_the_site():
     docs = load_tool('docs')
-    page = docs.beside(docs.front_matter(CONTRIBUTING))
+    page = docs.beside(docs.front_matter(CONTRIBUTING), 'CONTRIBUTING.md')
     assert page.startswith('---\ntitle: Contribute\ndescription: How the project is laid out')
     assert '\n---\n\n## ' in page
     assert '](licence.md#' in page and '](questions.ipynb)' in page and '](site/' not in page
-    assert docs.beside('](../CONTRIBUTING.md#the-site)')=='](contribute.md#the-site)'
-    assert docs.beside('](../nbs/x.ipynb)')=='](x.ipynb)'
     with pytest.raises(ValueError, match='opens with "# title"'): docs.front_matter('A page without a title')
+
+@pytest.mark.parametrize('file,link,on_site', [
+    ('site/teach.md', '../CONTRIBUTING.md#the-site', 'contribute.md#the-site'),
+    ('site/teach.md', '../nbs/x.ipynb', 'x.ipynb'),
+    ('site/teach.md', '../nbs/plumbing/x.ipynb#y', 'plumbing/x.ipynb#y'),
+    ('site/teach.md', 'host.md', 'host.md'),
+    ('CONTRIBUTING.md', 'nbs/plumbing/x.ipynb', 'plumbing/x.ipynb'),
+    ('nbs/x.ipynb', '../site/speed.md', 'speed.md'),
+    ('nbs/x.ipynb', 'plumbing/y.ipynb', 'plumbing/y.ipynb'),
+    ('nbs/plumbing/x.ipynb', '../../site/speed.md#z', '../speed.md#z'),
+    ('nbs/plumbing/x.ipynb', '../../CONTRIBUTING.md', '../contribute.md'),
+    ('nbs/plumbing/x.ipynb', '../y.ipynb', '../y.ipynb'),
+    ('nbs/plumbing/x.ipynb', 'y.ipynb', 'y.ipynb'),
+    ('nbs/plumbing/x.ipynb', '../ledger/y.ipynb', '../ledger/y.ipynb'),
+    ('nbs/plumbing/x.ipynb', '#y', '#y'),
+    ('nbs/x.ipynb', 'https://example.org/site/x.md', 'https://example.org/site/x.md')])
+def test_a_link_between_files_becomes_one_between_pages(file, link, on_site):
+    assert load_tool('docs').beside(f'[text]({link})', file)==f'[text]({on_site})'
 
 # No count of tests
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
-from conftest import NOTEBOOKS, ROOT, code
+from conftest import NBS, NOTEBOOKS, ROOT, code, place
 from filelock import FileLock
 from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-PAGES = [f.stem for f in NOTEBOOKS]+['api','teach','speed','guarantees','host','contribute','licence','404']
+BY_HAND = ['api','teach','speed','guarantees','host','contribute','licence','404']
+PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
 
@@ -76,11 +77,18 @@ class Tags(HTMLParser):
         self.feed(text)
     def handle_starttag(self, tag, attrs): self.tags.append((tag, dict(attrs)))
 
-def tags(site, page, *names): return [(t,a) for t,a in Tags((site/f'{page}.html').read_text(encoding='utf8')).tags if t in names or not names]
+def tags(site, page, *names):
+    "The tags of a page that are called one of `names`, or all of them"
+    all_tags = Tags((site/f'{page}.html').read_text(encoding='utf8')).tags
+    return [(tag,attrs) for tag,attrs in all_tags if tag in names or not names]
+
+def pages_in(folder):
+    "The pages in `folder`, by their places without an ending"
+    return {f.relative_to(folder).with_suffix('').as_posix() for f in folder.rglob('*.html')}
 
 # What was built
 
-def test_every_page_is_there(site): assert {f.stem for f in site.glob('*.html')}==set(PAGES)
+def test_every_page_is_there(site): assert pages_in(site)==set(PAGES)
 
 def test_the_renderer_had_nothing_to_complain_about(project): assert 'warning' not in (project/'built').read_text(encoding='utf8')
 
@@ -136,7 +144,7 @@ def test_quarto_is_asked_for_the_same(project, tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path), prepend=':')
     docs.render(docs.renderer(quarto=True))
     assert (tmp_path/'asked').read_text()==f'render {tmp_path}/_proc\n'
-    assert {f.stem for f in docs.DOCS.glob('*.html')}==set(PAGES)
+    assert pages_in(docs.DOCS)==set(PAGES)
 
 def test_without_quarto_it_says_what_to_do(project, monkeypatch):
     monkeypatch.setenv('PATH', '')
@@ -151,14 +159,18 @@ def test_a_preview_needs_a_site_and_a_free_port(project, tmp_path, address):
 # The API index
 
 def exports():
-    "Every name that a module with a lesson, or `store`, exports"
+    "Every name in the `__all__` of a module, each with the module"
     for f in sorted((ROOT/'fastbook_ch4').rglob('*.py')):
-        m = re.search(r'^__all__ = (\[.*?\])', f.read_text(encoding='utf8'), re.M|re.S)
-        if m: yield from ((f.relative_to(ROOT).as_posix(), name) for name in eval(m.group(1)))
+        if not re.search('^__all__ = ', f.read_text(encoding='utf8'), re.M): continue
+        module = '.'.join(f.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
+        yield from ((module, name) for name in importlib.import_module(module).__all__)
 
 def test_the_index_lists_every_export(site):
     text = (site/'api.html').read_text(encoding='utf8')
-    for module,name in exports(): assert re.search(rf'<code>{name}(\(|</code>)', text), f'{module}.{name}'
+    for module,name in exports():
+        assert re.search(rf'<code>{name}(\(|</code>)', text), f'{module}.{name}'
+    sections = re.findall(r'<h2[^>]*>fastbook_ch4\.([\w.]+)', text)
+    assert len(sections)==len(set(sections)) and {'loss','plumbing.checks','ledger.table','store'}<=set(sections)
     assert 'mnist_loss(predictions, targets, reduction=None)' in text
     assert 'How far <code>sigmoid(predictions)</code> is from <code>targets</code> on average' in text
     assert ' at 0x' not in text, 'a default that differs from run to run'
@@ -169,24 +181,48 @@ def test_an_entry_leads_to_its_lesson_and_its_source(site):
     source = next(h for h in links if '/loss.py#L' in h and h.startswith('https://github.com/ada/digits/blob/trunk/fastbook_ch4/'))
     assert (ROOT/'fastbook_ch4'/'loss.py').read_text().splitlines()[int(source.split('#L')[1])-1].startswith('def ')
     assert any('/fastbook_ch4/store/files.py#L' in h for h in links)
+    assert 'plumbing/checks.html#check_pixels' in links
+    assert any('/fastbook_ch4/plumbing/checks.py#L' in h for h in links)
 
-def test_backticked_names_lead_to_their_definition(site):
-    assert '04_loss.html#mnist_loss' in [a.get('href') for _,a in tags(site, '07_learner', 'a')]
+def test_the_index_says_what_the_star_import_brings(site):
+    import fastbook_ch4.all
+    text = (site/'api.html').read_text(encoding='utf8')
+    for module in dict.fromkeys(module for module,_ in exports()):
+        section = text.split(f'>{module}<' if f'>{module}<' in text else f'>{module}')[1].split('<h2')[0]
+        line = re.sub('<[^>]*>', '', section.split('<ul')[0])
+        names = [name for m,name in exports() if m==module and f'<code>{name}' in section]
+        here = vars(sys.modules[module])
+        missing = [name for name in names if vars(fastbook_ch4.all).get(name) is not here[name]]
+        if not missing: assert 'Import' not in line, module
+        elif missing==names: assert f'Import its names from {module}.' in line, module
+        else: assert f'Import {", ".join(missing)} from {module}.' in line, module
+
+@pytest.mark.parametrize('page,link', [
+    ('07_learner', '04_loss.html#mnist_loss'),
+    ('03_descent', 'plumbing/checks.html#pair_up'),
+    ('plumbing/checks', 'images.html#colour_images'),
+    ('ledger/chapter', '../04_loss.html#mnist_loss')])
+def test_backticked_names_lead_to_their_definition(site, page, link):
+    assert link in [a.get('href') for _,a in tags(site, page, 'a')]
 
 # Taking a lesson along
 
 def first_cell(f): return ''.join(json.loads(f.read_text(encoding='utf8'))['cells'][0]['source'])
 
-@pytest.mark.parametrize('page', [p for p in PAGES if (ROOT/'nbs'/f'{p}.ipynb').exists() and p!='index'])
+@pytest.mark.parametrize('page', [p for p in PAGES if p not in ['index', *BY_HAND]])
 def test_a_notebook_to_download_and_to_open_in_colab(site, project, page):
     links = [a for _,a in tags(site, page, 'a')]
-    assert any(a.get('download')==f'{page}.ipynb' and a['href']==f'notebooks/{page}.ipynb' for a in links)
+    download, = (a for a in links if 'download' in a)
+    assert download['download']==page.split('/')[-1]+'.ipynb'
+    assert urljoin(f'/{page}.html', download['href'])==f'/notebooks/{page}.ipynb'
+    assert f'https://github.com/ada/digits/blob/trunk/nbs/{page}.ipynb' in [a.get('href') for a in links]
     assert (site/'notebooks'/f'{page}.ipynb').read_bytes()==(project/'nbs'/f'{page}.ipynb').read_bytes()
     assert f'https://colab.research.google.com/github/ada/digits/blob/trunk/nbs/{page}.ipynb' in [a.get('href') for a in links]
 
-@pytest.mark.parametrize('nb', [f for f in NOTEBOOKS if f.stem!='glossary'], ids=lambda f: f.stem)
+@pytest.mark.parametrize('nb', [f for f in NOTEBOOKS if f.stem!='glossary'], ids=place)
 def test_the_first_cell_has_the_address_of_the_settings(nb, project):
-    assert 'pip install -q "git+https://github.com/ada/digits@trunk"' in first_cell(project/'nbs'/nb.name)
+    copy = project/'nbs'/nb.relative_to(NBS)
+    assert 'pip install -q "git+https://github.com/ada/digits@trunk"' in first_cell(copy)
     s = SETTINGS['DEFAULT']
     assert f'"git+https://github.com/{s["user"]}/{s["repo"]}@{s["branch"]}"' in first_cell(nb), 'run `make address`'
 
@@ -225,9 +261,13 @@ def test_a_page_is_sound(visit, page):
         violations = Axe().run(p, options={'resultTypes': ['violations']}).response['violations']
         assert not [(v['id'], n['html'][:150]) for v in violations if v['impact'] in ('serious','critical') for n in v['nodes']]
 
-@pytest.mark.parametrize('query,where', [('mnist_loss','04_loss.html#mnist_loss'), ('saturation','07_learner.html')])
-def test_search(visit, query, where):
-    p = visit('index')
+@pytest.mark.parametrize('page,query,where', [
+    ('index', 'mnist_loss', '/04_loss.html#mnist_loss'),
+    ('index', 'saturation', '/07_learner.html'),
+    ('index', 'check_pixels', '/plumbing/checks.html#check_pixels'),
+    ('plumbing/checks', 'mnist_loss', '/digits/04_loss.html#mnist_loss')])
+def test_search(visit, page, query, where):
+    p = visit(page)
     p.get_by_label('Search').fill(query)
     hits = p.locator('.search-result')
     hits.first.wait_for()
@@ -235,6 +275,14 @@ def test_search(visit, query, where):
     hits.first.click()
     p.wait_for_load_state()
     assert query in p.inner_text('main')
+
+def test_scripts_and_styles_reach_a_page_in_a_folder(visit):
+    p = visit('plumbing/checks')
+    p.keyboard.press('Tab')
+    assert p.evaluate('document.activeElement.textContent')=='Skip to the text', 'page.js has run'
+    assert p.evaluate('getComputedStyle(document.querySelector(".launch")).display')=='flex', 'styles.css is there'
+    p.locator('#quarto-sidebar').get_by_text('4. A loss that can learn').click()
+    assert p.url.endswith('/digits/04_loss.html')
 
 def test_the_theme_switch_is_remembered(visit):
     p = visit('04_loss', color_scheme='light')

@@ -26,9 +26,10 @@ def settings():
 def write(f, new):
     "Bring the notebook `f` to the address `new`"
     nb = read_nb(f)
-    old = next((re.search(r'github\.com/(?P<user>[^/]+)/(?P<repo>[^@]+)@', c.source) for c in nb.cells if c.get('id')==ID), None)
+    install = ''.join(c.source for c in nb.cells if c.get('id')==ID)
+    old = re.search(r'github\.com/(?P<user>[^/]+)/(?P<repo>[^@]+)@', install)
     cells = [c for c in nb.cells if c.get('id')!=ID]
-    if not any('fastbook_ch4' in c.source for c in cells if c.cell_type=='code'): return
+    if not old and not any('fastbook_ch4' in c.source for c in cells if c.cell_type=='code'): return
     for place in ('https://github.com/{user}/{repo}','https://{user}.github.io/{repo}'):
         for c in cells if old else []: c.source = c.source.replace(place.format_map(old), place.format_map(new))
     cell = mk_cell(CELL.format_map(new))

@@ -4,7 +4,7 @@
     python tools/docs.py --quarto   the same with Quarto, where that is installed
     python tools/docs.py --serve    show _docs/ at the path it will have when published
 """
-import argparse,configparser,http.server,importlib,inspect,os,re,shutil,subprocess,sys
+import argparse,configparser,http.server,importlib,inspect,os,posixpath,re,shutil,subprocess,sys
 from functools import partial
 from pathlib import Path
 
@@ -15,17 +15,33 @@ ROOT = Path(__file__).resolve().parents[1]
 PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
 
+def read(f): return f.read_text(encoding='utf8')
+
+def write(f, text): f.write_text(text, encoding='utf8')
+
 def settings():
     "`settings.ini` as a dict, with the addresses that follow from `user`, `repo` and `branch`"
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT/'settings.ini', encoding='utf8')
     cfg = dict(parser['DEFAULT'])
     place = f'{cfg["user"]}/{cfg["repo"]}'
-    return cfg | dict(home=f'https://github.com/{place}', source=f'https://github.com/{place}/blob/{cfg["branch"]}',
-                      colab=f'https://colab.research.google.com/github/{place}/blob/{cfg["branch"]}/nbs',
+    branch = f'{place}/blob/{cfg["branch"]}'
+    return cfg | dict(home=f'https://github.com/{place}', source=f'https://github.com/{branch}',
+                      colab=f'https://colab.research.google.com/github/{branch}/nbs',
                       site=f'https://{cfg["user"]}.github.io/{cfg["repo"]}/')
 
 PREFIX = f'/{settings()["repo"]}/'  # where GitHub Pages puts the site
+
+# A page is named by its place in the site, without an ending: `01_data`, `plumbing/checks`
+
+def relative(page, target):
+    "The link on `page` to the file `target` of the site"
+    return posixpath.relpath(target, posixpath.dirname(page) or '.')
+
+def notebooks(folder):
+    "The notebooks in `folder` and its sub-folders, by the names of their pages"
+    files = {f.relative_to(folder): f for f in sorted(folder.rglob('*.ipynb'))}
+    return {k.with_suffix('').as_posix(): f for k,f in files.items() if not any(p[0]=='.' for p in k.parts)}
 
 # The text of a page
 
@@ -49,51 +65,66 @@ def heading_id(text):
 
 def anchors(text):
     "The Markdown `text` with the ids of headings in its links as this site gives them"
-    return re.sub(r'\]\(((?:(?:\.\./)?nbs/)?\w+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
+    return re.sub(r'\]\(([\w./]+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
 
-def beside(text):
-    "The Markdown `text` with links that fit the site, where all pages lie side by side"
-    text = re.sub(r'\]\((\.\./)?CONTRIBUTING\.md', '](contribute.md', text)
-    return re.sub(r'\]\((\.\./)?(nbs|site)/', '](', text)
+def on_site(file):
+    "Where the site has the project's `file`: nbs/ and site/ become one folder"
+    return 'contribute.md' if file=='CONTRIBUTING.md' else re.sub('^(nbs|site)/', '', file)
+
+def beside(text, file):
+    "The Markdown `text` of the project's `file` with links that fit the site"
+    def link(m):
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(file), m[1]))
+        return f']({relative(on_site(file), on_site(target))}'
+    return re.sub(r'\]\(([\w./]+\.(?:ipynb|md))\b', link, text)
 
 def front_matter(text):
     "The Markdown `text`, which opens as a notebook does, with title and description as a page has them"
     m = re.match(r'# (.+)\n\n> (.+)\n', text)
     if not m: raise ValueError(f'A page opens with "# title", "" and "> description", not {text[:60]!r}.')
-    return f'---\n{yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)}---\n{text[m.end():]}'
+    front = yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)
+    return f'---\n{front}---\n{text[m.end():]}'
 
-def page_text(text, documented, cfg):
-    "The Markdown `text` of nbdev as this site shows it: links fit its pages, and formulas are MathML"
+def page_text(text, page, documented, cfg):
+    "The Markdown `text` of nbdev as `page` of this site shows it: links fit, formulas are MathML"
     def link(m):
-        page = next((p for p in documented if p.split('_', 1)[-1]==m[2] or p==m[2]), None)
-        return f'[{m[1]}]({page}.ipynb#{m[3]})' if m[3] in documented.get(page, ()) else m[1]
-    text = re.sub(r'\[(`[^`]+`)\]\(/(\w+)\.html#([^)]*)\)', link, text)  # nbdev links every definition, exported or not
-    text = anchors(text)
+        target,names = documented.get(m[2], (None,()))
+        return f'[{m[1]}]({relative(page, target)}.ipynb#{m[3]})' if m[3] in names else m[1]
+    # nbdev links every definition, exported or not
+    text = anchors(re.sub(r'\[(`[^`]+`)\]\(/([\w/]+\.html)#([^)]*)\)', link, text))
     text = re.sub(r'\]\(/blob/[^/]*/', f']({cfg["source"]}/', text)
-    text = text.replace(':NoneType=None', '=None').replace('__main__.', '')  # how nbdev writes some signatures
-    return outside_code(lambda part: korean(mathml(part)), beside(text))
+    # how nbdev writes some signatures
+    text = text.replace(':NoneType=None', '=None').replace('__main__.', '')
+    return outside_code(lambda part: korean(mathml(part)), beside(text, f'nbs/{page}.ipynb'))
 
-def documented_names(f):
-    "The names that a processed notebook shows with their arguments, in lower case as in their ids"
-    return {m.lower() for c in nbformat.read(f, as_version=4).cells for m in re.findall(r'^show_doc\(([\w.]+)', c.source, re.M)}
+def documented_names(page):
+    "The names that the notebook of `page` shows with their arguments, in lower case as in their ids"
+    cells = nbformat.read(PROC/f'{page}.ipynb', as_version=4).cells
+    return {m.lower() for c in cells for m in re.findall(r'^show_doc\(([\w.]+)', c.source, re.M)}
 
-def launch_links(name, cfg):
+def launch_links(page, cfg):
     "The line under the title of a page made from a notebook"
-    return (f'<p class="launch"><a href="notebooks/{name}.ipynb" download="{name}.ipynb">Download the notebook</a> '
-            f'<a href="{cfg["colab"]}/{name}.ipynb">Open in Colab</a> '
-            f'<a href="{cfg["source"]}/nbs/{name}.ipynb">View the source</a></p>')
+    file = relative(page, f'notebooks/{page}.ipynb')
+    name = posixpath.basename(file)
+    return (f'<p class="launch"><a href="{file}" download="{name}">Download the notebook</a> '
+            f'<a href="{cfg["colab"]}/{page}.ipynb">Open in Colab</a> '
+            f'<a href="{cfg["source"]}/nbs/{page}.ipynb">View the source</a></p>')
 
-def finish(f, documented, cfg):
-    "Make a notebook that nbdev has processed fit this site; returns its title"
+def finish(page, documented, cfg):
+    "Make the notebook of `page`, which nbdev has processed, fit this site; returns its title"
+    f = PROC/f'{page}.ipynb'
     nb = nbformat.read(f, as_version=4)
     front,warning,*rest = nb.cells
-    if 'AUTOGENERATED' not in warning.source: raise ValueError(f'nbdev has put no warning at the top of {f.name}')
-    front.source = re.sub(r'^output-file: .*\n', '', front.source, flags=re.M)  # 01_data.html keeps its number
-    if f.stem!='index': warning.source = launch_links(f.stem, cfg)
+    if 'AUTOGENERATED' not in warning.source:
+        raise ValueError(f'nbdev has put no warning at the top of {page}')
+    # 01_data.html keeps its number
+    front.source = re.sub(r'^output-file: .*\n', '', front.source, flags=re.M)
+    if page!='index': warning.source = launch_links(page, cfg)
     for cell in rest:
-        if cell.cell_type=='markdown': cell.source = page_text(cell.source, documented, cfg)
+        if cell.cell_type=='markdown': cell.source = page_text(cell.source, page, documented, cfg)
         for data in (out.data for out in cell.get('outputs', []) if 'data' in out):
-            if 'text/markdown' in data: data['text/markdown'] = page_text(data['text/markdown'], documented, cfg)
+            if 'text/markdown' not in data: continue
+            data['text/markdown'] = page_text(data['text/markdown'], page, documented, cfg)
     nbformat.write(nb, f)
     return yaml.safe_load(front.source.strip('-\n'))['title']
 
@@ -108,32 +139,59 @@ def first_line(obj): return inspect.getdoc(obj).split('\n')[0]
 def signature(name, obj):
     "How `obj` is called: its parameters and their defaults"
     if not callable(obj): return name
-    params = inspect.signature(obj).parameters.values()
     star = {inspect.Parameter.VAR_POSITIONAL: '*', inspect.Parameter.VAR_KEYWORD: '**'}
-    return f'{name}({", ".join(star.get(p.kind, "")+p.name+("" if p.default is p.empty else f"={shown(p.default)}") for p in params)})'
+    def text(p):
+        default = '' if p.default is p.empty else f'={shown(p.default)}'
+        return star.get(p.kind, '')+p.name+default
+    return f'{name}({", ".join(map(text, inspect.signature(obj).parameters.values()))})'
 
 def api_entry(name, obj, module, page, cfg):
     "One line of the API index"
     is_def = inspect.isfunction(obj) or inspect.isclass(obj)
     file = Path(inspect.getfile(inspect.unwrap(obj) if is_def else module))
-    file = file.as_posix().rpartition(f'/{PACKAGE}/')[2]  # not all that a package hands on stands in its __init__.py
+    # not all that a package hands on stands in its __init__.py
+    file = file.as_posix().rpartition(f'/{PACKAGE}/')[2]
     line = f'#L{inspect.getsourcelines(obj)[1]}' if is_def else ''
     call = f'`{signature(name, obj)}`'
     if page and is_def: call = f'[{call}]({page}.ipynb#{name.lower()})'
-    doc = first_line(obj) if is_def else f'A constant: `{obj!r}`.' if len(repr(obj))<100 and '/' not in repr(obj) else 'A constant.'
+    doc = 'A constant.'
+    if is_def: doc = first_line(obj)
+    elif len(repr(obj))<100 and '/' not in repr(obj): doc = f'A constant: `{obj!r}`.'
     return f'- {call}  \n  {doc} [source]({cfg["source"]}/{PACKAGE}/{file}{line})'
+
+def by_hand(exported):
+    "The modules, beside those `exported` from notebooks, that say in `__all__` what they offer"
+    for f in sorted((ROOT/PACKAGE).rglob('*.py')):
+        module = '.'.join(f.relative_to(ROOT/PACKAGE).with_suffix('').parts).removesuffix('.__init__')
+        if module not in exported and re.search('^__all__ = ', read(f), re.M): yield module
+
+def brought(mod, names):
+    "A sentence on those of `names` that the star import does not bring"
+    everything = importlib.import_module(f'{PACKAGE}.all')
+    missing = [n for n in names if getattr(everything, n, None) is not getattr(mod, n)]
+    if not missing: return ''
+    which = 'its names' if missing==names else ', '.join(f'`{n}`' for n in missing)
+    return f' Import {which} from `{mod.__name__}`.'
 
 def api_index(pages, cfg):
     "The page that lists every exported name; `pages` maps the name of a page to its title"
-    text = ['---\ntitle: API index\ndescription: Every name you can import, with its signature, and where its lesson explains it.\n---\n',
-            'A link leads to the place in the lesson where the name is made, with all its arguments explained. '
-            '`from fastbook_ch4.all import *` brings the names of all lessons; the names of the last four '
-            'modules on this page are imported from their modules.\n']
-    exports = {p: re.search(r'#\| default_exp (\w+)', (ROOT/'nbs'/f'{p}.ipynb').read_text(encoding='utf8')) for p in pages}
-    for page,module in [(p, m[1]) for p,m in exports.items() if m]+[(None, 'store')]:
+    text = ['---\ntitle: API index\n'
+            'description: Every name you can import, with its signature, and where it is explained.\n---\n',
+            'A link leads to the place where a name is made, with all its arguments explained. '
+            f'`from {PACKAGE}.all import *` brings the names of this page, except where the line under '
+            'a module says otherwise.\n']
+    texts = {p: read(f) for p,f in notebooks(ROOT/'nbs').items()}
+    exports = {m: p for p in pages for m in re.findall(r'#\| default_exp ([\w.]+)', texts[p])}
+    listed = set()
+    for module in [*exports, *by_hand(exports)]:
         mod = importlib.import_module(f'{PACKAGE}.{module}')
-        place = f'From [{pages[page]}]({page}.ipynb).' if page else first_line(mod)+' Written by hand, with the standard library only.'
-        text += [f'## {PACKAGE}.{module}\n', place+'\n', *(api_entry(n, getattr(mod, n), mod, page, cfg) for n in mod.__all__), '']
+        page = exports.get(module)
+        place = f'From [{pages[page]}]({page}.ipynb).' if page else f'{first_line(mod)} Written by hand.'
+        # a package hands on what its modules list
+        names = [n for n in mod.__all__ if page or n not in listed]
+        listed |= {*names}
+        text += [f'## {PACKAGE}.{module}\n', place+brought(mod, names)+'\n']
+        text += [*(api_entry(n, getattr(mod, n), mod, page, cfg) for n in names), '']
     from fastbook_ch4.cli import parser
     os.environ['COLUMNS'] = '90'  # the width argparse wraps its help at
     p = parser()
@@ -149,34 +207,40 @@ def order(cfg):
         for e in entries:
             if isinstance(e, dict): yield from walk(e.get('contents') or [e['href']])
             else: yield e
-    return [Path(p).stem for p in walk(cfg['website']['sidebar']['contents']) if p.endswith('.ipynb')]
+    files = walk(cfg['website']['sidebar']['contents'])
+    return [p.removesuffix('.ipynb') for p in files if p.endswith('.ipynb')]
 
 def prepare():
     "Fill `_proc/` with all that a renderer needs"
     os.environ['PYTHONPATH'] = str(ROOT)
     os.chdir(ROOT)
+    from nbdev.config import nbpath2html
     from nbdev.serve import proc_nbs
     print('Processing the notebooks with nbdev …', flush=True)
     proc_nbs(force=True)
     cfg = settings()
     quarto = ROOT/'_quarto.yml'
-    pages = order(yaml.safe_load(quarto.read_text(encoding='utf8')))
-    if set(pages)!={f.stem for f in PROC.glob('*.ipynb')}: raise ValueError(f'The sidebar in {quarto.name} does not list every notebook of nbs/ once.')
-    documented = {p: documented_names(PROC/f'{p}.ipynb') for p in pages}
-    titles = {p: finish(PROC/f'{p}.ipynb', documented, cfg) for p in pages}
+    pages = order(yaml.safe_load(read(quarto)))
+    if sorted(pages)!=sorted(notebooks(PROC)):
+        raise ValueError(f'The sidebar in {quarto.name} does not list every notebook of nbs/ once.')
+    documented = {nbpath2html(f'{p}.ipynb').as_posix(): (p,documented_names(p)) for p in pages}
+    titles = {p: finish(p, documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
     shutil.copy(ROOT/PACKAGE/'app'/'static'/'pad.js', PROC)  # the board of `ch4 app`
-    contributing = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')  # where GitHub looks for it
-    (PROC/'contribute.md').write_text(front_matter(contributing), encoding='utf8')
-    for f in PROC.glob('*.md'): f.write_text(beside(anchors(f.read_text(encoding='utf8'))), encoding='utf8')
+    texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
+    texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
+    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))
     shutil.copy(quarto, PROC)
-    (PROC/'_address.yml').write_text(yaml.safe_dump({'website': {'site-url': cfg['site'], 'repo-url': cfg['home']}}), encoding='utf8')
-    (PROC/'api.md').write_text(api_index(titles, cfg), encoding='utf8')
+    address = {'website': {'site-url': cfg['site'], 'repo-url': cfg['home']}}
+    write(PROC/'_address.yml', yaml.safe_dump(address))
+    write(PROC/'api.md', api_index(titles, cfg))
 
 def picture_sizes():
     "Width and height at which each saved plot is shown, by its data: plots are saved with two pixels for one"
-    outs = [out for f in PROC.glob('*.ipynb') for c in nbformat.read(f, as_version=4).cells for out in c.get('outputs', [])]
-    return {out.data['image/png'].strip(): out.metadata['image/png'] for out in outs if 'image/png' in out.get('metadata', {})}
+    cells = [c for f in notebooks(PROC).values() for c in nbformat.read(f, as_version=4).cells]
+    outs = [out for c in cells for out in c.get('outputs', [])]
+    saved = [out for out in outs if 'image/png' in out.get('metadata', {})]
+    return {out.data['image/png'].strip(): out.metadata['image/png'] for out in saved}
 
 def sized(page, sizes):
     "The HTML `page` with the display size of every plot, which smalldocs leaves out"
@@ -185,6 +249,10 @@ def sized(page, sizes):
         wide = ' data-wide' if given.get('width', 0)>600 else ''
         return m[0] + ''.join(f' {k}="{v}"' for k,v in given.items()) + wide
     return re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
+
+def with_scripts(html, page):
+    "The `html` of `page` with the scripts found that _quarto.yml names as they lie beside a page at the top"
+    return re.sub(r'<script src="([\w-]+\.js)"', lambda m: f'<script src="{relative(page, m[1])}"', html)
 
 def renderer(quarto=False):
     "The program that renders, as the start of a command"
@@ -197,16 +265,18 @@ def render(tool):
     subprocess.run([*tool, 'render', PROC], check=True)
     shutil.rmtree(DOCS, ignore_errors=True)
     (PROC/'_site').rename(DOCS)
-    (DOCS/'notebooks').mkdir(exist_ok=True)
-    for f in (ROOT/'nbs').glob('*.ipynb'): shutil.copy(f, DOCS/'notebooks')
+    for page,f in notebooks(ROOT/'nbs').items():
+        copy = DOCS/'notebooks'/f'{page}.ipynb'
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(f, copy)
     sizes = picture_sizes()
-    for f in DOCS.glob('*.html'): f.write_text(sized(f.read_text(encoding='utf8'), sizes), encoding='utf8')
-    missing = DOCS/'404.html'  # GitHub Pages shows it at whatever address was asked for, so its links need a base
-    missing.write_text(missing.read_text(encoding='utf8').replace('<head>', f'<head><base href="{PREFIX}">', 1), encoding='utf8')
-    for f in DOCS.rglob('*.css'):  # themes ask another host for fonts; the site uses those of the reader's system
-        css = f.read_text(encoding='utf8')
-        local = re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', css)
-        if local!=css: f.write_text(local, encoding='utf8')
+    for f in DOCS.rglob('*.html'):
+        write(f, with_scripts(sized(read(f), sizes), f.relative_to(DOCS).as_posix()))
+    # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
+    missing = DOCS/'404.html'
+    write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
+    # themes ask another host for fonts; the site uses those of the reader's system
+    for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')
 
 # Preview
@@ -217,7 +287,8 @@ class Pages(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
 
     def translate_path(self, path):
-        return super().translate_path('/'+path.removeprefix(PREFIX) if path.startswith(PREFIX) else '/not-there')
+        inside = path.startswith(PREFIX)
+        return super().translate_path('/'+path.removeprefix(PREFIX) if inside else '/not-there')
 
     def do_GET(self):
         if self.path!='/': return super().do_GET()
@@ -235,7 +306,8 @@ class Pages(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         if self.command!='HEAD': self.wfile.write(body)
 
-def server(port): return http.server.ThreadingHTTPServer(('127.0.0.1', port), partial(Pages, directory=str(DOCS)))
+def server(port):
+    return http.server.ThreadingHTTPServer(('127.0.0.1', port), partial(Pages, directory=str(DOCS)))
 
 def serve(port=4200):
     "Serve `_docs/` on this machine until Ctrl-C"
