@@ -39,7 +39,7 @@ def for_all(tmp_path_factory, worker_id):
 
 @pytest.fixture(scope='session')
 def once(for_all):
-    "Function that returns what a function makes under a name; it is made once for all test processes, and each gets a copy"
+    "Function that returns what a function makes under a name: once for all test processes, a copy for each"
     import torch
     from filelock import FileLock
     def made(name, make):
@@ -55,13 +55,15 @@ def trained(shipped, once):
     from fastbook_ch4.ladder import run_step
     from fastbook_ch4.data import Digits
     @cache
-    def rung(step, seed): return once(f'{step} {seed}', lambda: run_step(step, Digits.from_folder(shipped), seed))
+    def rung(step, seed):
+        return once(f'{step} {seed}', lambda: run_step(step, Digits.from_folder(shipped), seed))
     return rung
 
 @pytest.fixture(scope='session')
 def full():
     "Folder of the full MNIST_SAMPLE; tests that use it are marked `full`"
-    if not store.is_installed('mnist_sample'): pytest.skip('the full MNIST_SAMPLE is not installed (ch4 data --archive FILE)')
+    if not store.is_installed('mnist_sample'):
+        pytest.skip('the full MNIST_SAMPLE is not installed (ch4 data --archive FILE)')
     return store.folder('mnist_sample')
 
 @pytest.fixture
@@ -86,8 +88,10 @@ def make_folder(tmp_path):
     def make(name='pictures', labels=('cat','dog'), size=(28,28), mode='L', n=2):
         for split in ('train','valid'):
             for i,label in enumerate(labels):
-                (tmp_path/name/split/label).mkdir(parents=True)
-                for k in range(n): Image.new(mode, size, (60*i+20*k if mode[0] in 'LI' else 'orange')).save(tmp_path/name/split/label/f'{k}.png')
+                folder = tmp_path/name/split/label
+                folder.mkdir(parents=True)
+                for k in range(n):
+                    Image.new(mode, size, 60*i+20*k if mode[0] in 'LI' else 'orange').save(folder/f'{k}.png')
         return tmp_path/name
     return make
 
@@ -96,17 +100,20 @@ def ch4():
     "Function that runs the `ch4` command: `ch4('data', env={...})` returns the finished process"
     def run(*args, env=None, cwd=None, python=sys.executable):
         env = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONIOENCODING': 'utf8', **(env or {})}
-        return subprocess.run([str(python), '-m', 'fastbook_ch4.cli', *map(str, args)], env=env, cwd=cwd, capture_output=True, text=True, encoding='utf8', timeout=500)
+        cmd = [str(python), '-m', 'fastbook_ch4.cli', *map(str, args)]
+        return subprocess.run(cmd, env=env, cwd=cwd, capture_output=True, text=True, encoding='utf8',
+                              timeout=500)
     return run
 
 @pytest.fixture(scope='session')
 def browser():
     "A Chromium or Chrome of this machine"
-    path = next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome','chrome'))), None)
+    names = 'chromium','chromium-browser','google-chrome','chrome'
+    path = next(filter(None, map(shutil.which, names)), None)
     if not path: pytest.skip('no Chromium or Chrome is installed')
     from playwright.sync_api import sync_playwright
-    quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-             '--disable-component-update', '--disable-sync']
+    quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+             '--disable-background-networking', '--disable-component-update', '--disable-sync']
     with sync_playwright() as p:
         b = p.chromium.launch(executable_path=path, args=quiet)
         yield b

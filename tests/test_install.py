@@ -1,4 +1,4 @@
-"What `make` installs, and with what: uv or pip, and PyTorch as TORCH says; from an index on this machine"
+"What `make` installs, and how: with uv or pip, and PyTorch as TORCH says; from an index on this machine"
 import http.server,os,re,shutil,ssl,subprocess,sys,sysconfig,threading,zipfile
 from pathlib import Path
 from urllib.parse import quote,unquote
@@ -23,7 +23,7 @@ def write_wheel(folder, name, version, requires=(), files={}):
         z.writestr(f'{info}/RECORD', ''.join(f'{n},,\n' for n in [*z.namelist(), f'{info}/RECORD']))
 
 class Index(http.server.BaseHTTPRequestHandler):
-    "PyPI at /pypi, and as a proxy https://download.pytorch.org at /whl; `root` has a folder of wheels for each"
+    "PyPI at /pypi, and as a proxy https://download.pytorch.org at /whl; `root` has their folders of wheels"
     protocol_version = 'HTTP/1.1'
     def do_CONNECT(self):
         self.send_response(200)
@@ -33,8 +33,9 @@ class Index(http.server.BaseHTTPRequestHandler):
         self.rfile,self.wfile = self.connection.makefile('rb'),self.connection.makefile('wb', 0)
     def do_GET(self):
         *where,name = self.path.strip('/').split('/')
-        folder,wheels = self.server.root/where[0],[]
-        if folder.is_dir(): wheels = [f.name for f in folder.iterdir() if f.name.split('-')[0].replace('_','-')==name]
+        folder = self.server.root/where[0]
+        files = [f.name for f in folder.iterdir()] if folder.is_dir() else []
+        wheels = [f for f in files if f.split('-')[0].replace('_', '-')==name]
         if name.endswith('.whl'): body = (folder/unquote(name)).read_bytes()
         else: body = ''.join(f'<a href="/{where[0]}/{quote(w)}">{w}</a>\n' for w in wheels).encode()
         self.send_response(200 if body else 404)
@@ -50,11 +51,13 @@ def index(tmp_path):
     "The server, with its certificate"
     if not shutil.which('openssl'): pytest.skip('openssl makes the certificate of the index')
     key,cert = tmp_path/'key.pem',tmp_path/'cert.pem'
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=index',
-                    '-addext', 'subjectAltName=DNS:download.pytorch.org', '-addext', 'basicConstraints=critical,CA:FALSE',
-                    '-keyout', key, '-out', cert], check=True, capture_output=True)
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2',
+                    '-subj', '/CN=index', '-addext', 'subjectAltName=DNS:download.pytorch.org',
+                    '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', key, '-out', cert],
+                   check=True, capture_output=True)
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Index)
-    server.root,server.asked,server.cert = tmp_path/'index',[],cert
+    server.root,server.cert = tmp_path/'index',cert
+    server.asked = []
     server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.tls.load_cert_chain(cert, key)
     for place in ('pypi','whl'): (server.root/place).mkdir(parents=True)
@@ -72,31 +75,42 @@ def build_editable(folder, settings=None, metadata=None):
     shutil.copy('built/fastbook_ch4-1-py3-none-any.whl', folder)
     return 'fastbook_ch4-1-py3-none-any.whl'
 '''
+TOML = '''
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "fastbook_ch4"
+version = "1"
+dependencies = ["torch>=2.4"]
+'''
 CLI = '''
 from importlib.metadata import distributions
-print('ladder with', *sorted(f"{d.name} {d.version}" for d in distributions() if d.name in ("torch","nvidia_cublas")))
+found = [f"{d.name} {d.version}" for d in distributions() if d.name in ("torch","nvidia_cublas")]
+print('ladder with', *sorted(found))
 '''
 
 @pytest.fixture
 def make(tmp_path, index):
-    "Function that runs our Makefile for a project that needs only torch, with `tools` in the PATH; returns status, output"
+    "Function that runs our Makefile for a project that needs torch only; returns the status and the output"
     project = tmp_path/'a project'
     (project/'built').mkdir(parents=True)
     shutil.copy(ROOT/'Makefile', project)
     for name in ('settings.ini','setup.py'): (project/name).write_text('')
-    (project/'pyproject.toml').write_text('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-                                          '[project]\nname = "fastbook_ch4"\nversion = "1"\ndependencies = ["torch>=2.4"]\n')
+    (project/'pyproject.toml').write_text(TOML)
     (project/'backend.py').write_text(BACKEND)
     write_wheel(project/'built', 'fastbook_ch4', '1', ['torch>=2.4'], {'fastbook_ch4/cli.py': CLI})
-    def run(*args, tools=()):
+    def run(*args, tools=()):  # these are in the PATH
         path = tmp_path/'bin'
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
         for tool in ('sh','make','cat','cksum','tr','ls'): (path/tool).symlink_to(shutil.which(tool))
         for tool in tools: (path/Path(tool).name).symlink_to(tool)
         here = f'http://127.0.0.1:{index.server_port}'
-        env = {'PATH': str(path), 'HOME': str(tmp_path), 'LANG': 'C.UTF-8', 'HTTPS_PROXY': here, 'SSL_CERT_FILE': str(index.cert),
-               'UV_DEFAULT_INDEX': f'{here}/pypi', 'UV_NO_CONFIG': '1', 'PIP_INDEX_URL': f'{here}/pypi', 'PIP_CONFIG_FILE': os.devnull}
+        env = {'PATH': str(path), 'HOME': str(tmp_path), 'LANG': 'C.UTF-8', 'HTTPS_PROXY': here,
+               'SSL_CERT_FILE': str(index.cert), 'UV_DEFAULT_INDEX': f'{here}/pypi', 'UV_NO_CONFIG': '1',
+               'PIP_INDEX_URL': f'{here}/pypi', 'PIP_CONFIG_FILE': os.devnull}
         cmd = [path/'make', *args, f'PYTHON="{sys.executable}"']  # the folder may have spaces
         p = subprocess.run(cmd, cwd=project, env=env, capture_output=True, text=True)
         return p.returncode, p.stdout+p.stderr
@@ -121,7 +135,8 @@ def test_without_uv_pip_installs(make):
     assert status==0 and 'ladder with nvidia_cublas 13 torch 2.9\n' in said, said
 
 def test_pip_brings_uv_and_takes_over_if_that_fails(make, index):
-    write_wheel(index.root/'pypi', 'uv', '1', files={'uv-1.data/scripts/uv': '#!/bin/sh\necho asked for: "$@"\nexit 1\n'})
+    fails = '#!/bin/sh\necho asked for: "$@"\nexit 1\n'
+    write_wheel(index.root/'pypi', 'uv', '1', files={'uv-1.data/scripts/uv': fails})
     status,said = make('ladder', 'VENV=an other')
     assert status==0 and re.search(r'asked for: pip install --python an other/bin/python -e \.\n', said), said
     assert 'ladder with nvidia_cublas 13 torch 2.9\n' in said

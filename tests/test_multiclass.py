@@ -19,14 +19,16 @@ def test_targets_follow_the_list_of_labels(make_folder):
     assert x.shape==(4,1,28,28) and y.tolist()==[0,0,1,1]
     assert x[0].mean()>x[2].mean()  # `make_folder` makes later labels lighter
 
-@pytest.mark.parametrize('labels,message', [(['ape','dodo'], "no label 'dodo'"), (['ape','ape'], 'each once'), ([], 'at least one')])
+@pytest.mark.parametrize('labels,message', [
+    (['ape','dodo'], "no label 'dodo'"), (['ape','ape'], 'each once'), ([], 'at least one')])
 def test_wrong_labels(make_folder, labels, message):
     with pytest.raises(ValueError, match=message): labelled_images(make_folder(labels=('ape','bee')), labels)
 
 def test_labels_of_two_sizes(make_folder):
     path = make_folder(labels=('ape','bee'))
     for f in (path/'train'/'bee').iterdir(): Image.new('L', (20,20)).save(f)
-    with pytest.raises(ValueError, match=r'\(20, 20\) and of \(28, 28\)'): labelled_images(path, ['ape','bee'])
+    with pytest.raises(ValueError, match=r'\(20, 20\) and of \(28, 28\)'):
+        labelled_images(path, ['ape','bee'])
 
 def test_few_of_each():
     targets = torch.tensor([5,2,5,2,5,2,2])
@@ -50,7 +52,7 @@ def test_transforms_change_training_batches_only():
     train,valid = some(),some()
     dls = class_dataloaders(train, valid, '37', bs=8, batch_tfms=[Flip(p=1.)])
     xb,yb = dls.valid.one_batch()
-    assert torch.allclose(xb, valid[0], atol=1e-5)  # fastai draws validation pictures anew, too, each pixel where it was
+    assert torch.allclose(xb, valid[0], atol=1e-5)  # fastai draws these anew, too, each pixel where it was
     assert torch.equal(yb, valid[1])
     xb,yb = dls.train.one_batch()
     apart = torch.cdist(torch.Tensor(xb).flatten(1), train[0].flip(3).flatten(1))
@@ -67,7 +69,8 @@ def test_parts_that_do_not_fit(train, valid, vocab, bs, message):
     with pytest.raises(ValueError, match=message): class_dataloaders(train, valid, vocab, bs)
 
 def test_another_body_is_refused_and_nothing_changes():
-    learn,other = [fast_resnet_learner(class_dataloaders(some(size=s), some(size=s), '37')) for s in (28,64)]
+    loaders = [class_dataloaders(some(size=s), some(size=s), '37') for s in (28,64)]
+    learn,other = map(fast_resnet_learner, loaders)
     before = {k: v.clone() for k,v in learn.model.state_dict().items()}
     with pytest.raises(ValueError, match='bodies differ'): take_body(learn, other)
     assert all(torch.equal(v, before[k]) for k,v in learn.model.state_dict().items())
@@ -75,12 +78,16 @@ def test_another_body_is_refused_and_nothing_changes():
 def test_a_model_without_a_body_is_refused():
     "Its first part has no parameters, so that copying them would do nothing in silence"
     dls = class_dataloaders(some(), some(), '37')
-    plain = [Learner(dls, nn.Sequential(nn.Flatten(), nn.Linear(784,2)), loss_func=nn.CrossEntropyLoss()) for _ in range(2)]
-    with pytest.raises(ValueError, match='there is none'): take_body(*plain)
+    def plain():
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784,2))
+        return Learner(dls, model, loss_func=nn.CrossEntropyLoss())
+    with pytest.raises(ValueError, match='there is none'): take_body(plain(), plain())
 
 def test_the_head_stays():
-    learn,source = [fast_resnet_learner(class_dataloaders(some(labels=n), some(labels=n), 'abc'[:n])) for n in (2,3)]
+    loaders = [class_dataloaders(some(labels=n), some(labels=n), 'abc'[:n]) for n in (2,3)]
+    learn,source = map(fast_resnet_learner, loaders)
     head = [p.clone() for p in learn.model[1].parameters()]
     take_body(learn, source.model)
-    assert all(torch.equal(a, b) for a,b in zip(learn.model[0].state_dict().values(), source.model[0].state_dict().values()))
+    bodies = [o.model[0].state_dict().values() for o in (learn,source)]
+    assert all(torch.equal(a, b) for a,b in zip(*bodies))
     assert all(torch.equal(a, b) for a,b in zip(learn.model[1].parameters(), head))

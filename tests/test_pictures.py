@@ -1,4 +1,4 @@
-"One catalogue of picture files, good and bad, for all that reads pictures: a data folder, `ch4 predict` and `ch4 app`"
+"One catalogue of picture files for all that reads them: a data folder, `ch4 predict` and `ch4 app`"
 import io,mimetypes,os,threading
 
 import numpy as np, pytest
@@ -26,16 +26,24 @@ def turned(img):
     exif[0x0112] = 6  # the camera was held upright
     return encode(img.rotate(90, expand=True), 'JPEG', exif=exif, quality=95)
 
-def see_through(img): return Image.merge('LA', (Image.new('L', img.size, 0), Image.eval(img, lambda v: 255-v)))
+def see_through(img):
+    return Image.merge('LA', (Image.new('L', img.size, 0), Image.eval(img, lambda v: 255-v)))
 
 def scaled(img, dtype, by): return Image.fromarray((np.asarray(img, float)*by).astype(dtype))
+
+def film(img):
+    frames = [img.convert('P')]*4
+    return encode(frames[0], 'GIF', save_all=True, append_images=frames[1:])
 
 def bomb():
     "A file of a few kB that would be 400 megapixels"
     return encode(Image.new('1', (20_000,20_000)))
 
-# name: (what makes the file of a 280x280 grey digit, what a data folder says, what a prediction says); `None`: it is read
-READ,NOT,OPAQUE,BITS = None,'not a readable image','transparent parts','more than 8 bits'
+# name: (what makes the file of a 280x280 grey digit, what a data folder says, what a prediction says)
+READ = None
+NOT = 'not a readable image'
+OPAQUE = 'transparent parts'
+BITS = 'more than 8 bits'
 PICTURES = {
     'grey.png':             (encode, READ, READ),
     'colour.png':           (lambda i: encode(i.convert('RGB')), READ, READ),
@@ -47,11 +55,12 @@ PICTURES = {
     'really a jpeg.png':    (lambda i: encode(i, 'JPEG'), READ, READ),
     'opaque.png':           (lambda i: encode(i.convert('RGBA')), READ, READ),
     'palette.gif':          (lambda i: encode(i.convert('P'), 'GIF'), READ, READ),
-    'film.gif':             (lambda i: encode(i.convert('P'), 'GIF', save_all=True, append_images=[i.convert('P')]*3), READ, READ),
+    'film.gif':             (film, READ, READ),
     'one bit.png':          (lambda i: encode(i.convert('1')), READ, READ),
     'old.bmp':              (lambda i: encode(i, 'BMP'), READ, READ),
     'scan.tiff':            (lambda i: encode(i, 'TIFF'), READ, READ),
-    'turned.tiff':          (lambda i: encode(i.rotate(90, expand=True), 'TIFF', tiffinfo={0x0112: 6}), READ, READ),
+    'turned.tiff':
+        (lambda i: encode(i.rotate(90, expand=True), 'TIFF', tiffinfo={0x0112: 6}), READ, READ),
     'new.webp':             (lambda i: encode(i.convert('RGB'), 'WEBP', lossless=True), READ, READ),
     'photo.jfif':           (lambda i: encode(i, 'JPEG'), READ, READ),
     'photo.jpe':            (lambda i: encode(i, 'JPEG'), READ, READ),
@@ -176,7 +185,9 @@ def test_what_is_no_file_is_refused_at_once(kind, picture, model, tmp_path, monk
             (data/split/label).mkdir(parents=True)
             picture('grey.png', data/split/label)
     place = data/'train'/'3'/'z.png'
-    {'folder': place.mkdir, 'pipe': lambda: os.mkfifo(place), 'link to nothing': lambda: place.symlink_to('nowhere'), 'link to itself': lambda: place.symlink_to(place)}[kind]()
+    if kind=='folder': place.mkdir()
+    elif kind=='pipe': os.mkfifo(place)
+    else: place.symlink_to('nowhere' if kind=='link to nothing' else place)
     done = []
     def look():
         with pytest.raises(ValueError, match='z.png is not a readable image'): digit_tensors(data)
@@ -193,7 +204,8 @@ def test_files_that_are_no_pictures_do_not_count(picture, tmp_path):
         for label in '37':
             (data/split/label).mkdir(parents=True)
             picture('grey.png', data/split/label)
-            for name in ('.DS_Store','Thumbs.db','desktop.ini','._grey.png','notes.txt','.hidden.png'): (data/split/label/name).write_bytes(b'x')
+            for name in ('.DS_Store','Thumbs.db','desktop.ini','._grey.png','notes.txt','.hidden.png'):
+                (data/split/label/name).write_bytes(b'x')
         (data/split/'.ipynb_checkpoints').mkdir()
         (data/split/'.DS_Store').write_bytes(b'x')
     assert [len(o) for o in digit_tensors(data)]==[2,2,2,2]

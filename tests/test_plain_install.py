@@ -1,21 +1,23 @@
-"The wheel in a new environment that has the run-time requirements and nothing else; takes minutes, 6 GB and the network"
+"The wheel in an environment that has the run-time requirements only; takes minutes, 6 GB and the network"
 import os,shutil,socket,subprocess,sys,sysconfig,tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import test_project
 from conftest import ROOT
-from test_project import copy,run
 
 pytestmark = pytest.mark.full
+run,copy = test_project.run,test_project.copy  # a fixture
 
 @pytest.fixture
 def plain(copy):
-    "The environment: its folder, an empty folder to work in, and a function that runs one of its programs there"
+    "An empty folder to work in, and a function that runs a program of the environment there"
     with tempfile.TemporaryDirectory() as tmp:  # pytest would keep the last three
         tmp,work = Path(tmp),Path(tmp)/'work'
         work.mkdir()
-        run(sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', tmp, cwd=copy, PYTHONPATH='')
+        build = sys.executable,'-m','build','--wheel','--no-isolation'
+        run(*build, '--outdir', tmp, cwd=copy, PYTHONPATH='')
         wheel = next(tmp.glob('*.whl'))
         run(sys.executable, '-m', 'venv', tmp/'venv', cwd=tmp)
         bin = tmp/'venv'/('Scripts' if os.name=='nt' else 'bin')
@@ -36,6 +38,8 @@ def plain(copy):
             p = subprocess.run(cmd, cwd=work, env=env, capture_output=True, text=True, encoding='utf8')
             return SimpleNamespace(status=p.returncode, out=p.stdout, err=p.stderr)
         yield SimpleNamespace(call=call, work=work)
+
+WHERE = 'import sys,fastbook_ch4; print(fastbook_ch4.__file__, *sys.path, sep="\\n")'
 
 EACH = """
 import importlib,sys
@@ -75,12 +79,15 @@ except RuntimeError as e: print(e)
 def test_a_plain_install_is_whole(plain):
     "One test, as every worker of pytest-xdist would make an environment of its own"
     # nothing else is there
-    p = plain.call('python', '-c', 'import sys,fastbook_ch4; print(fastbook_ch4.__file__, *sys.path, sep="\\n")')
-    assert p.status==0 and all(str(plain.work.parent) in line for line in p.out.splitlines() if 'site-packages' in line), p
+    p = plain.call('python', '-c', WHERE)
+    places = [line for line in p.out.splitlines() if 'site-packages' in line]
+    assert p.status==0 and places and all(str(plain.work.parent) in place for place in places), p
     find = 'import sys,importlib.util as u; print([m for m in sys.argv[1:] if u.find_spec(m)])'
-    assert plain.call('python', '-c', find, 'IPython', 'jupyterlab', 'pytest', 'torch').out=="['torch']\n"
+    others = 'IPython','jupyterlab','pytest'
+    assert plain.call('python', '-c', find, *others, 'torch').out=="['torch']\n"
     # all of it can be imported, and each module alone
-    p = plain.call('python', '-W', 'error', '-c', 'from fastbook_ch4.all import *; print(mnist_loss, Learner, plt)')
+    star = 'from fastbook_ch4.all import *; print(mnist_loss, Learner, plt)'
+    p = plain.call('python', '-W', 'error', '-c', star)
     assert p.status==0 and p.err=='', p
     files = [f.relative_to(ROOT/'fastbook_ch4') for f in (ROOT/'fastbook_ch4').rglob('*.py')]
     modules = sorted({'.'.join(f.with_suffix('').parts).removesuffix('.__init__') for f in files}-{'__init__'})
@@ -104,4 +111,5 @@ def test_a_plain_install_is_whole(plain):
     assert p.status==0 and 'No problem was found.' in p.out, p
     # the helpers work with fastai
     p = plain.call('python', '-c', LEARNER)
-    assert p.status==0 and p.out.splitlines()[-2:]==['7', 'There is no notebook here whose cells could be skipped.'], p
+    said = ['7', 'There is no notebook here whose cells could be skipped.']
+    assert p.status==0 and p.out.splitlines()[-2:]==said, p
