@@ -11,9 +11,9 @@ from .plumbing.checks import check_tensors
 
 # %% ../nbs/12_neurons.ipynb #a3b7e788
 def neuron(
-    x, # Inputs, float: any shape if there is one weight, else (n_in,) or (n, n_in); `TypeError` for integers
-    w, # Weight, one number, or (n_in,) with one for each input; `ValueError` for another shape
-    b, # Bias, one number; `ValueError` for more
+    x, # Inputs, float: any shape if there is one weight, else (n_in,) or (n, n_in)
+    w, # Weight, one number, or (n_in,) with one for each input
+    b, # Bias, one number
     f=torch.tanh, # Activation function
 ) -> torch.Tensor: # Outputs: of the shape of `x` with one weight, else () or (n,)
     "One neuron, `f` of the sum of `w*x` and `b`"
@@ -23,35 +23,46 @@ def neuron(
     if b.numel()!=1: raise ValueError(f'A neuron has one bias, not {b.numel()}. Pass one number.')
     if w.ndim==0: return f(w*x + b.squeeze())
     if w.ndim>1 or x.shape[-1:]!=w.shape:
-        raise ValueError(f'Inputs of shape {tuple(x.shape)} do not go with weights of shape {tuple(w.shape)}. '
-                         'Pass one weight for each number in the last axis of the inputs, as (n_in,).')
+        raise ValueError(f'Inputs of shape {tuple(x.shape)} do not go with weights of shape {tuple(w.shape)}'
+                         '. Pass one weight for each number in the last axis of the inputs, as (n_in,).')
     return f(x@w + b.squeeze())
+
+# %% ../nbs/12_neurons.ipynb #3705b911
+def _check_each_alone(
+    f,  # Function of a tensor
+    at, # (n,) places
+    y,  # Its values there
+):
+    "Refuse `f` unless it treats each number on its own and passes a gradient back from each"
+    def alike(idxs): return torch.allclose(f(at[idxs]), y[idxs], atol=1e-6, equal_nan=True)
+    order = torch.arange(len(at))
+    if y.shape!=at.shape or not (alike(order.flip(0)) and alike(order[:(len(at)+1)//2])):
+        raise ValueError('The function does not treat each number on its own, so it has no slope at one '
+                         'number. Vary one number and keep the others fixed, as `softmax_share` does.')
+    if y.isnan().any():
+        raise ValueError('The function is NaN at some of these places, so it has no slope there.')
+    if not y.requires_grad:
+        raise ValueError('The function has no gradient: nothing flows back from its values to `x`.')
 
 # %% ../nbs/12_neurons.ipynb #356f87f7
 def slopes(
-    f, # Function applied to each number on its own, such as `torch.tanh`; `ValueError` if it mixes them or has no gradient
-    x, # Places, any shape, float; `TypeError` for integers, `ValueError` for none
-) -> torch.Tensor: # The slope of `f` at each place, of the shape of `x`; `ValueError` also where `f` is NaN
+    f, # Function applied to each number on its own, such as `torch.tanh`
+    x, # Places, any shape, float
+) -> torch.Tensor: # The slope of `f` at each place, of the shape of `x`
     "The slope of `f` at each number of `x`, by autograd"
     check_tensors(x)
     if not x.is_floating_point(): raise TypeError(f'Places must be floats, not {x.dtype}. Pass x.float().')
     if x.numel()==0: raise ValueError('There is no place to look at. Pass at least one number.')
     at = x.detach().flatten().requires_grad_()
     y = f(at)
-    alike = lambda idxs: torch.allclose(f(at[idxs]), y[idxs], atol=1e-6, equal_nan=True)  # whoever their neighbours are
-    order = torch.arange(len(at))
-    if y.shape!=at.shape or not (alike(order.flip(0)) and alike(order[:(len(at)+1)//2])):
-        raise ValueError('The function does not treat each number on its own, so it has no slope at one number. '
-                         'Vary one number and keep the others fixed, as `softmax_share` does.')
-    if y.isnan().any(): raise ValueError('The function is NaN at some of these places, so it has no slope there.')
-    if not y.requires_grad: raise ValueError('The function has no gradient: nothing flows back from its values to `x`.')
+    _check_each_alone(f, at, y)
     return torch.autograd.grad(y.sum(), at)[0].view(x.shape)
 
 # %% ../nbs/12_neurons.ipynb #3759751b
 def softmax_share(
     x, # Scores, any shape, float
     others=(0.,0.), # The scores it competes with
-) -> torch.Tensor: # Shares in 0..1, of the shape of `x`; `ValueError` if there is no other score
+) -> torch.Tensor: # Shares in 0..1, of the shape of `x`
     "The softmax of each `x` in turn beside the fixed scores `others`"
     check_tensors(x)
     rest = torch.as_tensor(others, dtype=x.dtype)
@@ -79,44 +90,73 @@ def plot_activation(
                     color='.88', lw=0, zorder=0, label='flat')
     ax.set(title=name, xlabel='x', ylim=(-1.25,2.25))
 
+# %% ../nbs/12_neurons.ipynb #ac11cbd8
+def _kinks(
+    f, # Function applied to each number on its own
+    x, # (n,) places in order, close together
+) -> list: # Places, to two digits
+    "Where the slope of `f` jumps"
+    slope,middle = slopes(f, x),slopes(f, (x[1:]+x[:-1])/2)
+    jump = slope.diff().abs()
+    most = torch.maximum((middle-slope[:-1]).abs(), (slope[1:]-middle).abs())
+    return sorted({round(o, 2)+0. for o in x[1:][(jump>.005) & (most>.9*jump)].tolist()})
+
+# %% ../nbs/12_neurons.ipynb #a9e788f9
+def _bounds(
+    f, # Function applied to each number on its own
+    x, # (n,) places nearby
+) -> list: # The lowest and the highest value, to two digits; `None` where there is no bound
+    "Between which values `f` stays"
+    y,far = f(x),f(x.new_tensor([-1e4,1e4,-1e6,1e6]))
+    near,out = torch.cat([y, far[:2]]),torch.cat([y, far])
+    if out.isnan().any(): raise ValueError('The function is NaN at some numbers. Pass one defined for all.')
+    ends = (near.min(),out.min()),(near.max(),out.max())
+    return [round(b.item(), 2)+0. if abs(a-b)<.01 else None for a,b in ends]
+
 # %% ../nbs/12_neurons.ipynb #e395b808
 def activation_traits(
     f, # Function applied to each number on its own, as `slopes` asks
     limit=.005, # A slope smaller than this counts as flat
-) -> dict: # The six answers; `ValueError` from `slopes`, or if `f` is NaN somewhere
+) -> dict: # The six answers
     "Six questions about `f`, answered by measuring it from -10 to 10, and far out for the bounds"
     x = torch.linspace(-10, 10, 20001, dtype=torch.float64)
-    y,far = f(x),f(x.new_tensor([-1e4,1e4,-1e6,1e6]))
-    if y.isnan().any() or far.isnan().any(): raise ValueError('The function is NaN at some numbers. Pass one defined for all.')
-    slope = slopes(f, x)
+    lower,upper = _bounds(f, x)
+    y,slope = f(x),slopes(f, x)
+    chord = y[0] + (y[-1]-y[0])*(x+10)/20
     live = x[slope.abs()>=limit]
     sensitive = (round(live.min().item(), 1), round(live.max().item(), 1)) if len(live) else None
     ends = [side for side,end in (('left',-10.), ('right',10.)) if not sensitive or end not in sensitive]
-    near,out = torch.cat([y, far[:2]]),torch.cat([y, far])
-    ranges = (near.min(),out.min()),(near.max(),out.max())
-    bounds = [round(b.item(), 2)+0. if abs(a-b)<.01 else None for a,b in ranges]
-    chord = y[0] + (y[-1]-y[0])*(x+10)/20
-    jump,middle = slope.diff().abs(),slopes(f, (x[1:]+x[:-1])/2)
-    whole = torch.maximum((middle-slope[:-1]).abs(), (slope[1:]-middle).abs())>.9*jump  # a bend would give half of it to each side
-    kinks = (jump>.005) & whole
-    return {'nonlinear': (y-chord).abs().max().item()>1e-6,
-            'kinks at': sorted({round(o, 2)+0. for o in x[1:][kinks].tolist()}),
-            'sensitive': sensitive, 'saturated': ends, 'lower bound': bounds[0], 'upper bound': bounds[1]}
+    return {'nonlinear': (y-chord).abs().max().item()>1e-6, 'kinks at': _kinks(f, x),
+            'sensitive': sensitive, 'saturated': ends, 'lower bound': lower, 'upper bound': upper}
+
+# %% ../nbs/12_neurons.ipynb #3b9c3f86
+def _along(
+    loss,  # Function of a tensor of parameters that returns one number
+    start, # Parameters, any shape, float
+    end,   # Parameters of the same shape
+    t,     # (n,) shares of the way, from 0 to 1
+) -> torch.Tensor: # (n,) float64
+    "The values of `loss` on the straight way from `start` to `end`"
+    with torch.no_grad(): values = torch.stack([torch.as_tensor(loss(start + (end-start)*o)) for o in t])
+    if values.shape!=t.shape:
+        raise ValueError(f'The loss must be one number, not of shape {tuple(values.shape[1:])}.')
+    if not values.isfinite().all():
+        raise ValueError('The loss is NaN or infinite on the way. Choose ends that are closer.')
+    return values.double()
 
 # %% ../nbs/12_neurons.ipynb #c77b7153
 def above_chord(
     loss,  # Function of a tensor of parameters that returns one number
     start, # Parameters, any shape, float
-    end,   # Parameters of the same shape; `ValueError` for another
-    n=101, # Places on the way, both ends included; `ValueError` for fewer than 3
-) -> float: # 0, but for rounding, if nowhere on the way; `ValueError` if a loss is not one number, or not finite
+    end,   # Parameters of the same shape
+    n=101, # Places on the way, both ends included, at least 3
+) -> float: # 0, but for rounding, if nowhere on the way
     "How far `loss` rises above the straight line between its values at `start` and `end`"
     check_tensors(start, end)
     if start.shape!=end.shape:
-        raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. Pass two of one shape.')
+        raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. '
+                         'Pass two of one shape.')
     if n<3: raise ValueError(f'Two ends and at least one place between them are needed, not {n} places.')
     t = torch.linspace(0, 1, n, dtype=torch.float64)
-    with torch.no_grad(): values = torch.stack([torch.as_tensor(loss(start + (end-start)*o)) for o in t]).double()
-    if values.shape!=(n,): raise ValueError(f'The loss must be one number, not of shape {tuple(values.shape[1:])}.')
-    if not values.isfinite().all(): raise ValueError('The loss is NaN or infinite on the way. Choose ends that are closer.')
+    values = _along(loss, start, end, t)
     return (values - values[0] - (values[-1]-values[0])*t).max().item()

@@ -43,22 +43,28 @@ def test_slopes_of_a_mean_removed_are_refused():
 
 @pytest.mark.parametrize('others', [(0.,), (0.,0.), (1.,-2.,30.)])
 def test_softmax_share_is_the_first_of_softmax(others):
-    for x in X: torch.testing.assert_close(softmax_share(x, others), torch.cat([x[None], X.new_tensor(others)]).softmax(0)[0])
+    for x in X:
+        scores = torch.cat([x[None], X.new_tensor(others)])
+        torch.testing.assert_close(softmax_share(x, others), scores.softmax(0)[0])
 
 # The six questions
 
-@pytest.mark.parametrize('f, expected', [
-    (F.relu,       dict(nonlinear=True,  sensitive=(0.,10.),    saturated=['left'], **{'kinks at': [0.], 'lower bound': 0., 'upper bound': None})),
-    (F.leaky_relu, dict(nonlinear=True,  sensitive=(-10.,10.),  saturated=[], **{'kinks at': [0.], 'lower bound': None, 'upper bound': None})),
-    (F.hardtanh,   dict(nonlinear=True,  sensitive=(-1.,1.),    saturated=['left','right'], **{'kinks at': [-1.,1.], 'lower bound': -1., 'upper bound': 1.})),
-    (torch.tanh,   dict(nonlinear=True,  sensitive=(-3.3,3.3),  saturated=['left','right'], **{'kinks at': [], 'lower bound': -1., 'upper bound': 1.})),
-    (torch.sign,   dict(nonlinear=True,  sensitive=None,        saturated=['left','right'], **{'kinks at': [], 'lower bound': -1., 'upper bound': 1.})),
-    (F.silu,       dict(nonlinear=True,  saturated=['left'], **{'kinks at': [], 'lower bound': -.28, 'upper bound': None})),
-    (lambda x: 3*x-1, dict(nonlinear=False, sensitive=(-10.,10.), saturated=[], **{'kinks at': [], 'lower bound': None, 'upper bound': None}))],
+def line(x): return 3*x-1
+
+BOTH = ['left','right']
+
+@pytest.mark.parametrize('f, nonlinear, kinks, sensitive, saturated, lower, upper', [
+    (F.relu,       True,  [0.],     (0.,10.),   ['left'], 0.,   None),
+    (F.leaky_relu, True,  [0.],     (-10.,10.), [],       None, None),
+    (F.hardtanh,   True,  [-1.,1.], (-1.,1.),   BOTH,     -1.,  1.),
+    (torch.tanh,   True,  [],       (-3.3,3.3), BOTH,     -1.,  1.),
+    (torch.sign,   True,  [],       None,       BOTH,     -1.,  1.),
+    (F.silu,       True,  [],       (-7.1,10.), ['left'], -.28, None),
+    (line,         False, [],       (-10.,10.), [],       None, None)],
     ids=['relu','leaky','hardtanh','tanh','sign','silu','line'])
-def test_traits(f, expected):
-    traits = activation_traits(f)
-    assert {k: traits[k] for k in expected}==expected
+def test_traits(f, nonlinear, kinks, sensitive, saturated, lower, upper):
+    assert activation_traits(f)=={'nonlinear': nonlinear, 'kinks at': kinks, 'sensitive': sensitive,
+                                  'saturated': saturated, 'lower bound': lower, 'upper bound': upper}
 
 def test_a_larger_limit_narrows_the_sensitive_range():
     narrow,wide = [activation_traits(torch.tanh, limit)['sensitive'] for limit in (.1,.001)]
@@ -84,11 +90,13 @@ def test_between_two_orders_of_hidden_neurons_lies_a_hill(seed):
     "Exchanging two neurons changes nothing; what lies halfway is another network, if the two differ plainly"
     torch.manual_seed(seed)
     p = torch.randn(2,3, dtype=torch.float64)+tensor([[2.,0.,2.],[-2.,0.,2.]])
-    net = lambda p: sum(out*neuron(X, w, b) for w,b,out in p)
-    loss = lambda q: ((net(q)-net(p))**2).mean()
+    def net(p): return sum(out*neuron(X, w, b) for w,b,out in p)
+    def loss(q): return ((net(q)-net(p))**2).mean()
     assert loss(p.flip(0))<1e-20 and above_chord(loss, p, p.flip(0))>1e-4
 
-@pytest.mark.parametrize('f, kinks', [(lambda x: 3*x**2, []), (torch.exp, []), (lambda x: torch.sigmoid(10*x), []), (torch.abs, [0.]), (lambda x: torch.relu(x-1), [1.])])
+@pytest.mark.parametrize('f, kinks', [
+    (lambda x: 3*x**2, []), (torch.exp, []), (lambda x: torch.sigmoid(10*x), []), (torch.abs, [0.]),
+    (lambda x: torch.relu(x-1), [1.])])
 def test_a_bend_is_no_kink(f, kinks):
     "However strong the bend is"
     assert activation_traits(f)['kinks at']==kinks
