@@ -14,12 +14,12 @@ import matplotlib.pyplot as plt, torch
 from torch import nn
 from .plumbing.checks import check_tensors
 from .descent import mse
-from .training import calc_grad
+from .training import calc_grad,evaluating
 
 # %% ../nbs/13_thermometer.ipynb #db51e693
 def tanh_net(
     n_hidden=8, # Width of the hidden layer, at least 1
-) -> nn.Sequential: # Maps (n, 1) to (n, 1); `ValueError` without a hidden unit
+) -> nn.Sequential: # Maps (n, 1) to (n, 1)
     "A net with one input, `n_hidden` tanh units and one output, its parts named"
     if n_hidden<1: raise ValueError(f'The net needs at least 1 hidden unit, not {n_hidden}.')
     return nn.Sequential(OrderedDict(hidden_linear=nn.Linear(1,n_hidden), hidden_activation=nn.Tanh(),
@@ -30,10 +30,11 @@ def tanh_net(
 def layer_outputs(
     model, # Module made of parts that return tensors, such as a `nn.Sequential`
     x,     # A batch of its inputs
-) -> dict: # Name -> output of each part that was called; `ValueError` if the model has no parts
+) -> dict: # Name -> output of each part that was called
     "What each part of `model` returns on the way when it is called with `x`"
     parts,outputs = dict(model.named_children()),{}
-    if not parts: raise ValueError(f'{model} has no parts to look into. Call it, or put it in a nn.Sequential.')
+    if not parts:
+        raise ValueError(f'{model} has no parts to look into. Call it, or put it in a nn.Sequential.')
     def keep(name):  # a copy, since the next part may work in place
         return lambda module, inputs, output: outputs.update({name: output.clone()})
     handles = [part.register_forward_hook(keep(name)) for name,part in parts.items()]
@@ -53,15 +54,28 @@ def thermometer_readings() -> tuple: # Unknown degrees and degrees Celsius, each
 def hold_out(
     x, y,  # Inputs and targets, one item per row
     valid, # Numbers of the rows to hold back, counted from 0
-) -> tuple: # Pairs `(x, y)` for training and for validation; `ValueError` if `valid` does not split the rows
+) -> tuple: # Pairs `(x, y)` for training and for validation
     "Split `x` and `y` into the rows to train on and the rows `valid`"
     check_tensors(x, y)
-    n,valid = len(x),[operator.index(i) for i in valid]  # a list of tensors would be taken for one index per axis
-    if len(y)!=n: raise ValueError(f'{n} inputs do not pair up with {len(y)} targets. Pass one target per input.')
+    n = len(x)
+    if len(y)!=n:
+        raise ValueError(f'{n} inputs do not pair up with {len(y)} targets. Pass one target per input.')
+    valid = [operator.index(i) for i in valid]  # a list of tensors would be taken for one index per axis
     train = [i for i in range(n) if i not in valid]
     if not valid or not train or len(train)+len(valid)!=n:
-        raise ValueError(f'Hold back some rows, but not all, by different numbers from 0 to {n-1}, not by {valid}.')
+        raise ValueError('Hold back some rows, but not all, by different numbers '
+                         f'from 0 to {n-1}, not by {valid}.')
     return (x[train],y[train]),(x[valid],y[valid])
+
+# %% ../nbs/13_thermometer.ipynb #aef65ba2
+def _check_finite(
+    loss,  # Training loss
+    epoch, # Its epoch, counted from 1
+):
+    "Refuse a loss that is NaN or infinite"
+    if not math.isfinite(loss):
+        raise ValueError(f'The training loss is {loss} in epoch {epoch}. '
+                         'Train a new model with a smaller learning rate.')
 
 # %% ../nbs/13_thermometer.ipynb #3e69efd9
 def training_loop(
@@ -71,18 +85,16 @@ def training_loop(
     opt,    # Optimizer with `step` and `zero_grad`
     epochs, # Steps, at least 1
     loss_func=mse, # Function of predictions and targets that returns one number
-) -> list: # Training and validation loss (floats) before each step; `ValueError` if training explodes
+) -> list: # Training and validation loss (floats) before each step
     "Train `model` for `epochs` steps on all of `train`, watching `valid`"
     if epochs<1: raise ValueError(f'Train for at least 1 epoch, not {epochs}.')
     losses = []
     for epoch in range(1, epochs+1):
-        model.eval()
-        with torch.no_grad(): valid_loss = loss_func(model(valid[0]), valid[1]).item()
+        with evaluating(model), torch.no_grad(): valid_loss = loss_func(model(valid[0]), valid[1]).item()
         model.train()
         opt.zero_grad()
         losses.append((calc_grad(*train, model, loss_func).item(), valid_loss))
-        if not math.isfinite(losses[-1][0]):
-            raise ValueError(f'The training loss is {losses[-1][0]} in epoch {epoch}. Train a new model with a smaller learning rate.')
+        _check_finite(losses[-1][0], epoch)
         opt.step()
     return losses
 

@@ -24,7 +24,8 @@ def test_readings_cannot_be_spoilt_by_an_earlier_cell():
 @pytest.mark.parametrize('valid', [[0], [10,0], (6,3), range(5), torch.randperm(11)[:2]])
 def test_every_row_is_on_one_side(valid):
     (x,y),(vx,vy) = hold_out(T_U, T_C, valid)
-    assert vx.equal(T_U[[int(i) for i in valid]]) and vy.equal(T_C[[int(i) for i in valid]])  # in the order given
+    rows = [int(i) for i in valid]
+    assert vx.equal(T_U[rows]) and vy.equal(T_C[rows])  # in the order given
     assert sorted(torch.cat([x,vx]).flatten().tolist())==sorted(T_U.flatten().tolist())
     assert len(x)==len(y)==11-len(valid)
 
