@@ -68,7 +68,7 @@ def same(
     if isinstance(b, Tensor):
         a = numbers(a)
         return a is not None and a.shape==b.shape and torch.allclose(a, b.float(), rtol=1e-4, atol=1e-5)
-    if isinstance(b, (list,tuple)): return type(a)==type(b) and len(a)==len(b) and all(map(same, a, b))
+    if isinstance(b, (list,tuple)): return type(a) is type(b) and len(a)==len(b) and all(map(same, a, b))
     try: return bool(a==b)
     except Exception: return False  # such as a tensor of several numbers beside one
 
@@ -82,7 +82,8 @@ def attempt(
     try: return f(*args)
     except Hint: raise
     except Exception as e:
-        raise Hint(f'Your function stopped with {type(e).__name__}: {" ".join(str(e).split())[:200]}') from None
+        said = ' '.join(str(e).split())[:200]
+        raise Hint(f'Your function stopped with {type(e).__name__}: {said}') from None
 
 # %% ../nbs/questions.ipynb #52589822
 def call(
@@ -92,7 +93,8 @@ def call(
     "Call `f(*args)`, which must return something and leave its arguments alone"
     before = deepcopy(args)
     got = attempt(f, *args)
-    if not same(args, before): raise Hint('Your function changes its input. Leave that alone and return something new.')
+    if not same(args, before):
+        raise Hint('Your function changes its input. Leave that alone and return something new.')
     if got is None: raise Hint('Your function returns nothing (None). Does it say return?')
     return got
 
@@ -131,7 +133,8 @@ def check_double_odds(
     for xs in ([4,1,2,3], [], *torch.randint(-20, 20, (4,9)).tolist()):
         odd,even = [[o for o in xs if o%2==r] for r in (1,0)]
         compare(call(f, xs), [o+o for o in odd], returns(xs), {
-            'You doubled the even numbers and left out the odd ones. It is the odd ones we want.': [o+o for o in even],
+            'You doubled the even numbers and left out the odd ones. It is the odd ones we want.':
+                [o+o for o in even],
             'You doubled every number. The even ones should be left out.': [o+o for o in xs],
             'You found the odd numbers, but did not double them.': odd,
             'You squared the odd numbers. Doubling is something else.': [o*o for o in odd],
@@ -148,7 +151,8 @@ def check_picture_stack(
     if x.ndim!=3:
         raise Hint(f'The shape {shape} makes the rank {x.ndim}. Rank 3 means three axes, not three numbers.')
     if sorted(shape)!=[2,3,4]:
-        raise Hint(f'Three axes, good, but their lengths {shape} do not fit. How many pictures, how high, how wide?')
+        raise Hint(f'Three axes, good, but their lengths {shape} do not fit. '
+                   'How many pictures, how high, how wide?')
     if shape!=(4,2,3):
         raise Hint(f'The shape {shape} holds the right lengths, in another order than our lessons use.')
 
@@ -162,7 +166,8 @@ def check_rank(
         x,ends = torch.zeros(shape),shape or (None,)
         got = call(f, x)
         if isinstance(got, (tuple,list)):
-            raise Hint(f'For the shape {shape} you return {show(got)}, the lengths of axes. The rank is one number.')
+            raise Hint(f'For the shape {shape} you return {show(got)}, the lengths of axes. '
+                       'The rank is one number.')
         compare(got, len(shape), f'For the shape {shape} your function returns', {
             'You count all numbers in the tensor. The rank counts something else.': x.numel(),
             'You return the length of the first axis. How many axes are there?': ends[0],
@@ -176,7 +181,8 @@ def check_l1_and_rmse(
     "Check question 7: mean absolute difference and root mean squared difference"
     for a,b in ((torch.zeros(4), torch.tensor([1.,-1.,3.,1.])), *torch.rand(3,2,28,28)):
         got,d = call(f, a, b),a-b
-        if not isinstance(got, (tuple,list)) or len(got)!=2: raise Hint(f'Return a pair, L1 and RMSE, not {show(got)}.')
+        if not isinstance(got, (tuple,list)) or len(got)!=2:
+            raise Hint(f'Return a pair, L1 and RMSE, not {show(got)}.')
         l1,square = d.abs().mean(),(d**2).mean()
         compare(got[0], l1, 'The first number, L1, is', {
             'Your L1 lets positive and negative differences cancel.': d.mean(),
@@ -185,7 +191,8 @@ def check_l1_and_rmse(
             'Your first number is the RMSE. L1 comes first.': square.sqrt()})
         compare(got[1], square.sqrt(), 'The second number, RMSE, is', {
             'Your second number is the mean square. One step is missing at the end.': square,
-            'Your second number takes the root of every square, which undoes it. The mean comes in between.': l1,
+            'Your second number takes the root of every square, which undoes it. The mean comes in between.':
+                l1,
             'Your RMSE sums the squares; it needs their mean.': (d**2).sum().sqrt()})
 
 # %% ../nbs/questions.ipynb #6ea142d3
@@ -231,7 +238,8 @@ def check_sigmoid(
     for x in (torch.tensor([-2.,0.,.5]), 4*torch.randn(9), torch.tensor([-200.,200.])):
         compare(call(f, x), torch.sigmoid(x), returns(x), {
             'It falls where it should rise. Look at the sign in the exponent.': torch.sigmoid(-x),
-            'That is the hyperbolic tangent, which runs from -1 to 1. It should run from 0 to 1.': torch.tanh(x),
+            'That is the hyperbolic tangent, which runs from -1 to 1. It should run from 0 to 1.':
+                torch.tanh(x),
             'A straight line with two corners; at 0 the sigmoid should be at one half.': x.clamp(0,1),
             'A jump from 0 to 1 has no slope to learn from. The sigmoid rises smoothly.': (x>0).float(),
             'That is the exponential alone, which grows without limit.': torch.exp(x)})
@@ -296,11 +304,13 @@ def check_view(
         x = torch.rand(n,h,w)
         got = call(f, x)
         compare(got, x.flatten(1), f'For the shape {(n,h,w)} your function returns', {
-            'The shape is right, but the pixels of a row come from several pictures.': x.movedim(0,2).reshape(n,h*w),
+            'The shape is right, but the pixels of a row come from several pictures.':
+                x.movedim(0,2).reshape(n,h*w),
             'The shape is right, but you go through each picture column by column.': x.mT.flatten(1),
             'You made a row of every picture row. A row should be a whole picture.': x.flatten(0,1)})
         if not isinstance(got, Tensor) or got.data_ptr()!=x.data_ptr():
-            raise Hint('The numbers are right, but they are a copy. A view shares the memory of the original.')
+            raise Hint('The numbers are right, but they are a copy. '
+                       'A view shares the memory of the original.')
 
 # %% ../nbs/questions.ipynb #e3e6e655
 @graded
@@ -377,10 +387,13 @@ def check_epoch(
         compare(w, descend(start, dl, lr), f'After {n} mini-batches the weights are', {
             'The weights did not move. Does a step change the very tensors in the list?': start,
             'You step uphill: the gradient points to where the loss grows.': descend(start, dl, -lr),
-            'The gradients of all batches pile up. What is missing after a step?': descend(start, dl, lr, keep=1.),
+            'The gradients of all batches pile up. What is missing after a step?':
+                descend(start, dl, lr, keep=1.),
             'You forget the learning rate.': descend(start, dl, 1.),
-            'The step follows the first mini-batch only. Every mini-batch deserves one.': descend(start, dl[:1], lr),
-            'The step follows the last mini-batch only. Every mini-batch deserves one.': descend(start, dl[-1:], lr),
+            'The step follows the first mini-batch only. Every mini-batch deserves one.':
+                descend(start, dl[:1], lr),
+            'The step follows the last mini-batch only. Every mini-batch deserves one.':
+                descend(start, dl[-1:], lr),
             'One step for the whole epoch. Every mini-batch deserves one.':
                 start + sum(descend(start, [b], lr)-start for b in dl)})
 
@@ -431,5 +444,6 @@ def check_training_loop(
         w = start.clone().requires_grad_()
         attempt(f, lambda xb: xb@w, deepcopy(dl), WatchedSGD(w, .1, log), squared_error, epochs)
         check_log(log, n*epochs)
-        compare(w, descend(start, dl*epochs, .1), f'After {epochs} epochs of {n} mini-batches the weights are', {
+        what = f'After {epochs} epochs of {n} mini-batches the weights are'
+        compare(w, descend(start, dl*epochs, .1), what, {
             'You train on the same mini-batch again and again.': descend(start, dl[:1]*n*epochs, .1)})
