@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt, torch
 from torch import nn
 from .plumbing.checks import check_tensors
 from .descent import mse
-from .training import calc_grad,evaluating
+from .plumbing.loops import evaluating
+from .training import calc_grad
 
 # %% ../nbs/13_thermometer.ipynb #db51e693
 def tanh_net(

@@ -2,8 +2,8 @@
 
     python tools/address.py [FOLDER]
 
-FOLDER is that of the notebooks (default: nbs). The first cell of every notebook that uses the package installs it from
-that address where it is missing, as on Colab; links to the repository and the site follow.
+FOLDER is that of the notebooks (default: nbs). The first cell of every notebook that uses the package
+installs it from that address where it is missing, as on Colab; links to the repository and the site follow.
 """
 import configparser,re,sys
 from pathlib import Path
@@ -26,12 +26,13 @@ def settings():
 def write(f, new):
     "Bring the notebook `f` to the address `new`"
     nb = read_nb(f)
-    install = ''.join(c.source for c in nb.cells if c.get('id')==ID)
+    install = next((c.source for c in nb.cells if c.get('id')==ID), '')
     old = re.search(r'github\.com/(?P<user>[^/]+)/(?P<repo>[^@]+)@', install)
     cells = [c for c in nb.cells if c.get('id')!=ID]
     if not old and not any('fastbook_ch4' in c.source for c in cells if c.cell_type=='code'): return
     for place in ('https://github.com/{user}/{repo}','https://{user}.github.io/{repo}'):
-        for c in cells if old else []: c.source = c.source.replace(place.format_map(old), place.format_map(new))
+        for c in cells if old else []:
+            c.source = c.source.replace(place.format_map(old), place.format_map(new))
     cell = mk_cell(CELL.format_map(new))
     cell['id'] = ID
     nb.cells = [cell]+cells
@@ -45,4 +46,5 @@ def cite(f, new):
 
 if __name__=='__main__':
     cite(ROOT/'CITATION.cff', settings())
-    for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).rglob('*.ipynb')): write(f, settings())
+    for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).rglob('*.ipynb')):
+        if f.parent.name!='.ipynb_checkpoints': write(f, settings())

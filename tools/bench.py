@@ -2,10 +2,10 @@
 
     python tools/bench.py [--rounds N] [--only WORK,...] [--out DIR] [--page]
 
-For each work both sides run in turn, after one run each that does not count, with a seed of its own per round; medians
-count. Run it alone on the machine: nothing fails on a time. Into DIR (default: runs/bench) go bench.csv, machine.txt and
-report.txt: the table, commands, memory, growth, and a profile of where our time goes. --page puts the tables into
-site/speed.md.
+For each work both sides run in turn, after one run each that does not count, with a seed of its own per
+round; medians count. Run it alone on the machine: nothing fails on a time. Into DIR (default: runs/bench) go
+bench.csv, machine.txt and report.txt: the table, commands, memory, growth, and a profile of where our time
+goes. --page puts the tables into site/speed.md.
 """
 import argparse,cProfile,csv,io,os,platform,pstats,re,statistics,subprocess,sys,tempfile,time,warnings
 from functools import partial
@@ -27,8 +27,9 @@ class Book:
 
     def images(self):
         "Lists of files, opened one by one and stacked"
-        stacks = [torch.stack([tensor(Image.open(o)) for o in (self.path/split/label).ls().sorted()]).float()/255
-                  for split in ('train','valid') for label in '37']
+        folders = [self.path/split/label for split in ('train','valid') for label in '37']
+        stacks = [torch.stack([tensor(Image.open(o)) for o in folder.ls().sorted()]).float()/255
+                  for folder in folders]
         xs = [torch.cat(stacks[i:i+2]).view(-1,28*28) for i in (0,2)]
         ys = [tensor([1]*len(stacks[i]) + [0]*len(stacks[i+1])).unsqueeze(1) for i in (0,2)]
         return xs[0],ys[0],xs[1],ys[1]
@@ -135,7 +136,8 @@ def compare(work, sides, rounds):
     runs = [[timed(f, seed) for f in fs] for seed in progress_bar(range(rounds), leave=False)]
     seconds = [[run[i][0] for run in runs] for i in (0,1)]
     book,ours = map(statistics.median, seconds)
-    accs = [statistics.median(run[i][1] for run in runs) if isinstance(runs[0][i][1], float) else None for i in (0,1)]
+    accs = [[run[i][1] for run in runs] for i in (0,1)]
+    accs = [statistics.median(o) if isinstance(o[0], float) else None for o in accs]
     spread = max((max(s)-min(s))/statistics.median(s) for s in seconds)
     return dict(work=WORKS[work], book_seconds=book, our_seconds=ours, ratio=ours/book,
                 book_accuracy=accs[0], our_accuracy=accs[1], spread=spread)
@@ -143,21 +145,24 @@ def compare(work, sides, rounds):
 def child(call, **env):
     "What `call`, a call of this file, prints in a process of its own, whose peak memory is its own, too"
     code = f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench; bench.{call}'
-    return subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **env}).stdout
+    return subprocess.run([sys.executable, '-c', code], check=True, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, **env}).stdout
+
+def seconds(*args): return timed(lambda: subprocess.run(args, check=True, capture_output=True))[0]
 
 def command(*args):
     "Median seconds of three calls of a command"
-    return statistics.median(timed(lambda: subprocess.run(args, check=True, capture_output=True))[0] for _ in range(3))
+    return statistics.median(seconds(*args) for _ in range(3))
 
 def commands():
     "Rows of what and seconds: how long the commands take"
     ch4 = sys.executable,'-m','fastbook_ch4.cli'
-    python = command(sys.executable, '-c', 'pass')
+    imported,python = [command(sys.executable, '-c', code) for code in ('import fastbook_ch4','pass')]
     rows = [('`ch4 --help`', command(*ch4, '--help')), ('`ch4 data`', command(*ch4, 'data')),
-            ("`import fastbook_ch4`, beyond Python's start", command(sys.executable, '-c', 'import fastbook_ch4')-python)]
+            ("`import fastbook_ch4`, beyond Python's start", imported-python)]
     with tempfile.TemporaryDirectory() as tmp:
-        ladder = timed(lambda: subprocess.run([*ch4, 'ladder', '--data', 'full', '--quiet', '--out', tmp], check=True, capture_output=True))
-    return rows+[('`ch4 ladder --data full`, imports included', ladder[0])]
+        ladder = seconds(*ch4, 'ladder', '--data', 'full', '--quiet', '--out', tmp)
+    return rows+[('`ch4 ladder --data full`, imports included', ladder)]
 
 def peak():
     "Bytes of memory that this process has needed at most"
@@ -167,7 +172,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform=='darwin' else 1024)
 
 def memory_of_linear_steps():
-    "Print the peak memory of loading the full sample and training the linear models, as a multiple of its tensors"
+    "Print the peak memory of loading the full sample and training the linear models, in sizes of its tensors"
     (nn.Linear(2,1)(torch.rand(2,2))).sum().backward()  # what PyTorch itself needs once
     before = peak()
     ours = Ours(mnist_sample())
@@ -177,7 +182,7 @@ def memory_of_linear_steps():
     print((peak()-before)/tensors)
 
 def growth():
-    "Rows of images, microseconds per image to load and to train a linear epoch, and MB at the peak; all of MNIST's ten digits"
+    "Rows of images, microseconds per image to load and to train a linear epoch, MB at the peak; of all MNIST"
     files = [f for label in range(10) for f in image_files(store.folder('mnist_png')/'training'/str(label))]
     rows = []
     for n in (1000,10_000,60_000):
@@ -191,7 +196,7 @@ def growth():
     return rows
 
 def grown(folder):
-    "Print microseconds per image to decode, to read again, and to train one linear epoch; and the MB of memory this took"
+    "Print microseconds per image to decode, to read again and to train one linear epoch, and the MB it took"
     before = peak()
     first,_ = timed(lambda: len(load_images(folder)))
     time.sleep(.2)
@@ -219,7 +224,8 @@ def profile(ours, works):
         out = io.StringIO()
         pstats.Stats(p, stream=out).sort_stats('tottime').print_stats(12)
         rows = out.getvalue().split('filename:lineno(function)')[1]
-        text += f'\n{WORKS[work]}: calls, seconds of its own, per call, with what it calls, per call\n' + rows.replace(str(Path.cwd()), '.').strip('\n') + '\n'
+        head = f'{WORKS[work]}: calls, seconds of its own, per call, with what it calls, per call'
+        text += f'\n{head}\n' + rows.replace(str(Path.cwd()), '.').strip('\n') + '\n'
     return re.sub(r'\S*site-packages/', '', text)
 
 def machine():
@@ -227,22 +233,64 @@ def machine():
     info = Path('/proc/cpuinfo')
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU'
     names = re.findall(r'model name\s*: (.*)', info.read_text()) if info.exists() else [platform.processor()]
-    return (f'{os.cpu_count()} CPU cores ({names[0] if names else platform.machine()}), {gpu}, {platform.system()}, '
-            f'Python {platform.python_version()}, PyTorch {torch.__version__.split("+")[0]}, fastai {fastai.__version__}, '
+    return (f'{os.cpu_count()} CPU cores ({names[0] if names else platform.machine()}), {gpu}, '
+            f'{platform.system()}, Python {platform.python_version()}, '
+            f'PyTorch {torch.__version__.split("+")[0]}, fastai {fastai.__version__}, '
             f'{torch.get_num_threads()} threads')
 
-def markdown(head, rows): return '\n'.join('| '+' | '.join(map(str, row))+' |' for row in [head, ['---']*len(head), *rows])
+def markdown(head, rows):
+    "A table, each row a line"
+    return '\n'.join('| '+' | '.join(map(str, row))+' |' for row in [head, ['---']*len(head), *rows])
+
+COLUMNS = 'work','book_seconds','our_seconds','ratio','book_accuracy','our_accuracy'
+HEAD = ['Work','The book, s','Ours, s','Ratio','Accuracy: the book','Ours','Spread']
+GROWTH = ['Images','decode, µs each','read again, µs each','linear epoch, µs each','peak memory, MB']
+
+def write_rows(rows, file):
+    with open(file, 'w', newline='') as f:
+        out = csv.DictWriter(f, COLUMNS, extrasaction='ignore', lineterminator='\n')
+        out.writeheader()
+        for r in rows: out.writerow({k: f'{v:.4f}' if isinstance(v, float) else v for k,v in r.items()})
+
+def shown(r):
+    "One row of the table, as text"
+    formats = dict(book_seconds='.2f', our_seconds='.2f', ratio='.2f', book_accuracy='.4f',
+                   our_accuracy='.4f', spread='.0%')
+    return [r['work'], *['' if r[k] is None else format(r[k], spec) for k,spec in formats.items()]]
+
+def other_tables():
+    "Tables of commands and memory and, where all of MNIST is installed, of growth"
+    times = float(child('memory_of_linear_steps()'))
+    rows = [[what, f'{s:.2f} s'] for what,s in commands()]
+    rows.append(['peak memory, loading and both linear models', f'{times:.1f} times the tensors'])
+    rows.append(['check of the targets in `mnist_loss`', f'{check_cost():.0%} of a step of the linear model'])
+    tables = [markdown(['What','Measured'], rows)]
+    if store.is_installed('mnist_png'):
+        tables.append(markdown(GROWTH, [[f'{int(n):,}', *[f'{v:.1f}' for v in vs]] for n,*vs in growth()]))
+    return tables
+
+def write_page(machine, tables):
+    text = '\n\n'.join([f'Measured on: {machine}.', *tables])
+    page = PAGE.read_text(encoding='utf8')
+    before,_,rest = page.partition('<!-- bench -->\n')
+    after = rest.partition('<!-- end -->')[2]
+    PAGE.write_text(f'{before}<!-- bench -->\n\n{text}\n\n<!-- end -->{after}', encoding='utf8')
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    p.add_argument('--rounds', type=int, default=5, help='rounds of each work, three at most for resnet18 (default: 5)')
-    p.add_argument('--only', default=','.join(WORKS), help=f'works to run, separated by commas: {", ".join(WORKS)}')
-    p.add_argument('--out', type=Path, default=Path('runs/bench'), help='folder for the results (default: runs/bench)')
+    p.add_argument('--rounds', type=int, default=5,
+                   help='rounds of each work, three at most for resnet18 (default: 5)')
+    p.add_argument('--only', default=','.join(WORKS),
+                   help=f'works to run, separated by commas: {", ".join(WORKS)}')
+    p.add_argument('--out', type=Path, default=Path('runs/bench'),
+                   help='folder for the results (default: runs/bench)')
     p.add_argument('--page', action='store_true', help='put the tables into site/speed.md')
     args = p.parse_args()
     works = args.only.split(',')
-    if args.rounds<1 or set(works)-set(WORKS): p.error(f'--rounds is at least 1, and --only takes {", ".join(WORKS)}')
-    if not store.is_installed('mnist_sample'): sys.exit('The full MNIST_SAMPLE is needed: ch4 data --download')
+    if args.rounds<1 or set(works)-set(WORKS):
+        p.error(f'--rounds is at least 1, and --only takes {", ".join(WORKS)}')
+    if not store.is_installed('mnist_sample'):
+        sys.exit('The full MNIST_SAMPLE is needed: ch4 data --download')
     args.out.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings('ignore', message='`cnn_learner` has been renamed')
     path = store.folder('mnist_sample')
@@ -251,31 +299,16 @@ def main():
     for work in works:
         print(WORKS[work], '…', flush=True)
         rows.append(compare(work, (book,ours), min(args.rounds, 3) if work=='resnet18' else args.rounds))
-    with open(args.out/'bench.csv', 'w', newline='') as f:
-        out = csv.DictWriter(f, 'work book_seconds our_seconds ratio book_accuracy our_accuracy'.split(), extrasaction='ignore', lineterminator='\n')
-        out.writeheader()
-        for r in rows: out.writerow({k: f'{v:.4f}' if isinstance(v, float) else v for k,v in r.items()})
-    show = lambda v,spec: '' if v is None else format(v, spec)
-    parts = [machine(), markdown(['Work','The book, s','Ours, s','Ratio','Accuracy: the book','Ours','Spread'],
-        [[r['work'], show(r['book_seconds'], '.2f'), show(r['our_seconds'], '.2f'), show(r['ratio'], '.2f'),
-          show(r['book_accuracy'], '.4f'), show(r['our_accuracy'], '.4f'), show(r['spread'], '.0%')] for r in rows])]
-    (args.out/'machine.txt').write_text(parts[0]+'\n')
-    print(parts[1])
+    write_rows(rows, args.out/'bench.csv')
+    here,tables = machine(),[markdown(HEAD, map(shown, rows))]
+    (args.out/'machine.txt').write_text(here+'\n')
+    print(tables[0])
     if args.only==','.join(WORKS):
         print('commands, memory and growth …', flush=True)
-        times = float(child('memory_of_linear_steps()'))
-        other = [[what, f'{s:.2f} s'] for what,s in commands()]
-        other.append(['peak memory, loading and both linear models', f'{times:.1f} times the tensors'])
-        other.append(['check of the targets in `mnist_loss`', f'{check_cost():.0%} of a step of the linear model'])
-        parts.append(markdown(['What','Measured'], other))
-        if store.is_installed('mnist_png'):
-            parts.append(markdown(['Images','decode, µs each','read again, µs each','linear epoch, µs each','peak memory, MB'],
-                                  [[f'{int(n):,}', *[f'{v:.1f}' for v in vs]] for n,*vs in growth()]))
-        print('\n'.join(['',*parts[2:]]))
-    (args.out/'report.txt').write_text('\n\n'.join(parts)+'\n'+profile(ours, works))
-    if args.page:
-        page = PAGE.read_text(encoding='utf8')
-        PAGE.write_text(re.sub(r'(<!-- bench -->\n).*(<!-- end -->)', lambda m: f'{m[1]}\nMeasured on: {parts[0]}.\n\n'+'\n\n'.join(parts[1:])+f'\n\n{m[2]}', page, flags=re.S), encoding='utf8')
+        tables += other_tables()
+        print('\n'.join(['',*tables[1:]]))
+    (args.out/'report.txt').write_text('\n\n'.join([here,*tables])+'\n'+profile(ours, works))
+    if args.page: write_page(here, tables)
     print(f'\nbench.csv, machine.txt and report.txt are in {args.out}')
 
 if __name__=='__main__': main()

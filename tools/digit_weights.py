@@ -24,10 +24,12 @@ def trained(path):
     vocab = list(dls.vocab)
     return dict(labels=[vocab[1], vocab[0]],  # the label of target 1 first: a positive logit means it
                 accuracy=round(learn.recorder.values[-1][2], 4), images=len(dls.valid_ds),
-                bias=round(learn.model.bias.item(), 4), weights=[round(w, 4) for w in learn.model.weight[0].tolist()])
+                bias=round(learn.model.bias.item(), 4),
+                weights=[round(w, 4) for w in learn.model.weight[0].tolist()])
 
 if __name__=='__main__':
-    if not store.is_installed('mnist_sample'): sys.exit('The full MNIST_SAMPLE is not installed. Install it with `ch4 data --archive FILE`.')
+    if not store.is_installed('mnist_sample'):
+        sys.exit('The full MNIST_SAMPLE is not installed. Install it with `ch4 data --archive FILE`.')
     model = trained(store.folder('mnist_sample'))
     Path(*sys.argv[1:] or [FILE]).write_text(json.dumps(model)+'\n', encoding='utf8')
     print(f"{model['accuracy']} on {model['images']:,} images")

@@ -2,8 +2,8 @@
 
     python tools/readme.py [FOLDER]
 
-Writes into FOLDER (default: the project). Cells marked `#| hide` and directive lines stay out; a picture's alternative
-text is its cell's `#| fig-alt`; links to lessons point into nbs/.
+Writes into FOLDER (default: the project). Cells marked `#| hide` and directive lines stay out; a picture's
+alternative text is its cell's `#| fig-alt`; links to lessons point into nbs/.
 """
 import re,sys
 from pathlib import Path
@@ -25,7 +25,8 @@ def readme(nb):
     nb.cells = [c for c in nb.cells if 'hide' not in directives(c)]
     alts,pictures = [],{}
     for cell in nb.cells:
-        alts += [directives(cell).get('fig-alt', '') for o in cell.get('outputs', []) if 'image/png' in o.get('data', {})]
+        alt = directives(cell).get('fig-alt', '')
+        alts += [alt for o in cell.get('outputs', []) if 'image/png' in o.get('data', {})]
         cell.source = re.sub(r'\A(#\|.*\n?)*', '', cell.source)
     text,resources = MarkdownExporter().from_notebook_node(nb)
     for i,((name,data),alt) in enumerate(zip(sorted(resources['outputs'].items()), alts), 1):

@@ -19,7 +19,7 @@ def share(part, whole): return f'{part/whole:.1%} ({part:,} of {whole:,})'
 
 # Notebooks
 
-NOTEBOOKS = sorted((ROOT/'nbs').rglob('*.ipynb'))
+NOTEBOOKS = sorted(f for f in (ROOT/'nbs').rglob('*.ipynb') if f.parent.name!='.ipynb_checkpoints')
 EXPORT = {'export','exports'}
 
 @cache
@@ -142,7 +142,7 @@ def reached(uses, start):
     return seen
 
 def arrows():
-    "Circles, and imports of a later lesson; another module's place is right before the first lesson it serves"
+    "Circles, and imports of a later lesson; any other module's place is before the first lesson it serves"
     uses = {name: imports(name) for name in MODULES}
     at_once = {name: {o: True for o,soon in used.items() if soon} for name,used in uses.items()}
     numbers = {module_name(nb): int(nb.stem[:2]) for nb in lessons(1, 99) if module_name(nb)}
