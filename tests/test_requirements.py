@@ -29,6 +29,7 @@ NOT_IMPORTED = {
     'check-jsonschema': ('tests/test_workflows.py', "'-m', 'check_jsonschema'"),
     'ipykernel':        ('nbs/01_data.ipynb', '"name": "python3"'),
     'pytest-xdist':     ('tests/run.py', "'--dist', 'worksteal'"),
+    'ruff':             ('tests/test_form.py', "'-m', 'ruff'"),
     'uv':               ('Makefile', '$(VENV)/bin/uv'),
     'jupyterlab':       ('Makefile', '-m jupyter lab'),
 }
