@@ -25,7 +25,7 @@ from fastbook_ch4.training import *
 from fastbook_ch4.vision import *
 from fastbook_ch4.plumbing.checks import (check_bytes, check_classes, check_pixels, check_probs,
                                           check_targets, check_tensors, pair_up)
-from fastbook_ch4.plumbing.images import image_files, open_image, grey_image, colour_images
+from fastbook_ch4.plumbing.images import colour_images, folder_notes, grey_image, image_files, open_image
 from fastbook_ch4.plumbing.loops import epochs_for
 from fastbook_ch4.plumbing.mistakes import show_mistakes
 from fastbook_ch4.plumbing.steps import *

@@ -151,7 +151,8 @@ def _load(data, say):
     "The images that `--data` means, with a word on what is special about them"
     import matplotlib
     matplotlib.use('Agg')
-    from fastbook_ch4.ladder import Digits,folder_notes
+    from fastbook_ch4.data import Digits
+    from fastbook_ch4.plumbing.images import folder_notes
     path = _choose_data(data)
     digits = Digits.from_folder(path)
     n_train,n_valid = len(digits.train[1]),len(digits.valid[1])

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['image_files', 'label_folders', 'two_labels', 'open_image', 'grey_image', 'colour_image', 'GreyRGB', 'stack_images',
-           'check_one_size', 'image_sizes', 'cached_pixels', 'colour_images', 'read_grey', 'read_colour']
+           'check_one_size', 'image_sizes', 'folder_notes', 'cached_pixels', 'colour_images', 'read_grey',
+           'read_colour']
 
 # %% ../../nbs/plumbing/images.ipynb #75232e93
 import hashlib,io,os,time
@@ -158,6 +159,23 @@ def image_sizes(
     "All sizes among `files` as a network will see them"
     sizes = {_size_and_turn(f): f for f in files}
     return sorted({grey_image(f).size for f in sizes.values()})
+
+# %% ../../nbs/plumbing/images.ipynb #25b188f8
+def folder_notes(
+    path # Folder in fastai's layout
+) -> list: # A sentence (str) for each conversion that `grey_image` makes to files under `path`
+    "What reading `path` changes about its images"
+    colour,large = 0,0
+    folders = [o for split in ('train','valid') for o in label_folders(Path(path)/split).values()]
+    for f in [f for o in folders for f in image_files(o)]:
+        try: img = Image.open(f)
+        except Exception: img = open_image(f)  # says what is wrong with the file
+        with img:
+            colour += img.mode not in ('1','L')
+            large += max(img.size)>64
+    notes = {f'{colour:,} images are in colour and are read in grey.': colour,
+             f'{large:,} images are larger than 64 pixels and are scaled down to 64.': large}
+    return [note for note,n in notes.items() if n]
 
 # %% ../../nbs/plumbing/images.ipynb #1103251f
 def _fingerprint(folder):
