@@ -33,11 +33,7 @@ class PixelSimilarity:
         distance=mnist_distance # Function of images and one mean image that returns a distance each
     ):
         self.means,self.distance = check_means(means),distance
-    def distances(self, x):
-        return check_distances(torch.stack([self.distance(x, m) for m in self.means.values()]), x)
     def is_first(self, x):
-        first,second = self.distances(x)
+        first,second = check_distances([self.distance(x, m) for m in self.means.values()], x)
         return first<second
-    def predict(self, x):
-        first,second = self.means
-        return [first if o else second for o in self.is_first(x).flatten()]
+    def predict(self, x): return [list(self.means)[0 if o else 1] for o in self.is_first(x).flatten()]

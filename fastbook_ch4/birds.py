@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torchvision.datasets import CIFAR10
 from . import store
-from .plumbing.checks import check_bytes, check_classes, check_stats, check_tensors
-from .plumbing.images import colour_images, read_colour
+from .plumbing.checks import check_bytes, check_classes, check_tensors
+from .plumbing.images import check_stats, colour_images, read_colour
 from .plumbing.loaders import memory_dataloaders
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IntToFloatTensor, Normalize

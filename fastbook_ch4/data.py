@@ -9,16 +9,15 @@ __all__ = ['mnist_sample', 'load_images', 'Digits', 'digit_tensors', 'digit_data
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np, torch
+import torch
 from fastai.data.core import DataLoaders
 from . import store
 from .plumbing.checks import check_digits
-from .plumbing.images import cached_pixels, check_one_size, read_grey, two_labels
-from .plumbing.loaders import memory_dataloaders
+from .plumbing.images import cached_pixels, digit_loaders, read_digits
 
 # %% ../nbs/01_data.ipynb #45d79133
 def mnist_sample() -> Path: # Folder with `train/3`, `train/7`, `valid/3` and `valid/7`
-    "The 3s and 7s of MNIST: installed, else downloaded by fastai, else the 1,000 images that ship with this package"
+    "The 3s and 7s of MNIST: installed, else downloaded, else the 1,000 images that ship with this package"
     if store.is_installed('mnist_sample'): return store.folder('mnist_sample')
     try: return store.download()
     except OSError as e:
@@ -42,25 +41,9 @@ class Digits:
     valid: tuple # The same, for validation
     def __post_init__(self): check_digits(self.vocab, self.train, self.valid)
     @classmethod
-    def from_folder(cls, path):
-        splits = two_labels(path)
-        pixels = [[cached_pixels(o) for o in folders.values()] for folders in splits]
-        check_one_size(path, [o.shape[1:] for pair in pixels for o in pair])
-        positive,negative = splits[0]
-        return cls(Path(path), [negative,positive], *[_with_targets(*pair) for pair in pixels])
-    @property
-    def n_pixels(self): return self.train[0][0].numel()
-    @property
-    def valid_rows(self): return self.valid[0].flatten(1)
-    def dataloaders(self, bs=256, shuffle=True, device='cpu', flat=True, item_tfms=None, batch_tfms=None):
-        train,valid = [(x.float()[:,None], y[:,0].long()) for x,y in (self.train,self.valid)]
-        return memory_dataloaders(train, valid, self.vocab, read_grey, bs, shuffle=shuffle, flat=flat,
-                                  item_tfms=item_tfms, batch_tfms=batch_tfms, device=device)
-
-def _with_targets(pos, neg):
-    "Images (n, h, w) as floats, those of the positive class first, and a column of targets"
-    x = torch.from_numpy(np.concatenate([pos,neg])).float().div_(255)  # joined as bytes, to need little memory
-    return x, torch.tensor([1]*len(pos) + [0]*len(neg))[:,None]
+    def from_folder(cls, path): return cls(Path(path), *read_digits(path))
+    n_pixels = property(lambda self: self.train[0][0].numel())
+    def dataloaders(self, bs=256, **kwargs): return digit_loaders(self, bs, **kwargs)
 
 # %% ../nbs/01_data.ipynb #d8fb2654
 def digit_tensors(
@@ -75,8 +58,8 @@ def digit_tensors(
 def digit_dataloaders(
     path,         # Folder in fastai's layout with two labels
     bs=256,       # Images per mini-batch, at least 1
-    shuffle=True, # New order of the training images each epoch? `False`: all of label one, then all of label two
+    shuffle=True, # New order of training images each epoch? Else all of one label, then all of the other
     device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
 ) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1) int64; `dls.vocab[target]` is the label
     "fastai `DataLoaders` of the images under `path`, flattened"
-    return Digits.from_folder(path).dataloaders(bs, shuffle, device)
+    return Digits.from_folder(path).dataloaders(bs, shuffle=shuffle, device=device)

@@ -10,7 +10,6 @@ import time
 from functools import partial
 
 import pandas as pd
-from .plumbing.images import image_files, label_folders, open_image
 
 # %% ../nbs/10_ladder.ipynb #c7a788c1
 from .plumbing.checks import check_probs, check_targets, pair_up

@@ -31,8 +31,7 @@ def mnist_loss(
     losses = torch.where(targs==1, 1-probs, probs)
     return losses.flatten() if reduction=='none' else getattr(losses, reduction)()
 
-# fastai sets the first to 'none' while it wants single losses; the second lets `MixUp` blend losses in place of targets
-mnist_loss.reduction,mnist_loss.y_int = 'mean',True
+mnist_loss.reduction = 'mean'  # fastai sets it to 'none' while it wants single losses
 
 # %% ../nbs/04_loss.ipynb #d30d31da
 def decode_targets(
@@ -42,6 +41,7 @@ def decode_targets(
     return (check_probs(probs)>.5).long()
 
 mnist_loss.activation,mnist_loss.decodes = sigmoid,decode_targets
+mnist_loss.y_int = True  # with it `MixUp` blends losses in place of targets
 
 # %% ../nbs/04_loss.ipynb #ee45fbbe
 def batch_accuracy(

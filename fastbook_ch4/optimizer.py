@@ -7,24 +7,18 @@ __all__ = ['BasicOptim']
 
 # %% ../nbs/06_optimizer.ipynb #96246b2d
 from fastai.optimizer import Optimizer
-from .plumbing.checks import check_first_lr, check_hyper, check_no_closure, param_groups
+from .plumbing.checks import check_hyper, check_lr, check_no_closure, param_groups
 
 # %% ../nbs/06_optimizer.ipynb #77432702
 class BasicOptim(Optimizer):
     "Stochastic gradient descent: `step` moves each parameter by `-lr` times its gradient"
-    def __init__(self,
-        params,  # Tensors, or lists of tensors, one per group
-        lr,      # Learning rate, positive and finite
-        mom=0.,  # Accepted because fastai's schedules set it; not used
-        wd=0.,   # Weight decay is not implemented; 0
+    def __init__(self, params, lr, # Tensors, or lists of them, one per group; learning rate above 0
+        mom=0., wd=0.,             # For fastai's schedules: momentum is not used, weight decay must be 0
     ):
-        super().__init__(param_groups(params), [], lr=check_first_lr(lr), mom=mom, wd=wd)
+        super().__init__(param_groups(params), [], lr=lr or check_lr(lr), mom=mom, wd=wd)
     def step(self, closure=None):
         check_no_closure(closure)
-        for group,hyper in zip(self.param_lists, self.hypers):
-            for p in group:
-                if p.grad is not None: p.data -= hyper['lr']*p.grad
+        for p,*_,hyper in self.all_params(with_grad=True): p.data -= hyper['lr']*p.grad
     def zero_grad(self):
-        for group in self.param_lists:
-            for p in group: p.grad = None
+        for p,*_ in self.all_params(): p.grad = None
     def _set_hyper(self, k, v): super()._set_hyper(k, check_hyper(k, v))

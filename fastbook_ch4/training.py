@@ -8,8 +8,8 @@ __all__ = ['init_params', 'linear1', 'calc_grad', 'train_epoch', 'validate_epoch
 # %% ../nbs/05_training.ipynb #affe90a6
 import torch
 from torch import nn
-from .plumbing.checks import check_epochs, check_linear, check_loss, check_no_nan, some_batches
-from .plumbing.loops import evaluating
+from .plumbing.checks import check_linear, check_loss, check_no_nan
+from .plumbing.loops import check_epochs, evaluating, some_batches
 from .loss import batch_accuracy, mnist_loss
 
 # %% ../nbs/05_training.ipynb #0cc983a7
@@ -71,12 +71,10 @@ def validate_epoch(
 
 # %% ../nbs/05_training.ipynb #601d671a
 def train_model(
-    model,  # Function or module that maps inputs to predictions; a module is left in training mode
-    dls,    # Pair of loaders `dls.train` and `dls.valid`
-    opt,    # Optimizer with `step` and `zero_grad`
-    epochs, # Passes over the training images, at least 1
-    loss_func=mnist_loss,  # Function of predictions and targets that returns one number
-    metric=batch_accuracy, # Function of predictions and targets that returns the mean over a batch
+    model, dls, # Function or module that maps inputs to predictions; its loaders `dls.train` and `dls.valid`
+    opt,        # Optimizer with `step` and `zero_grad`
+    epochs,     # Passes over the training images, at least 1
+    loss_func=mnist_loss, metric=batch_accuracy, # Functions of predictions and targets that return one number
 ) -> list: # `metric` (float) on the validation images after each epoch
     "Train for `epochs`, validating after each"
     values = []

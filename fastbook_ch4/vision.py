@@ -10,17 +10,11 @@ import warnings
 
 import torch
 from .plumbing.checks import check_probs, check_targets, pair_up
-from .plumbing.images import GreyRGB, check_one_size, image_files, image_sizes, two_labels
+from .plumbing.images import GreyRGB, image_files, one_size, two_labels
 from .plumbing.loaders import LabelOf, Target, check_bs
 from .loss import batch_accuracy, mnist_loss
-from fastai.data.block import DataBlock, TransformBlock
-from fastai.data.core import DataLoaders
-from fastai.data.transforms import IndexSplitter
-from fastai.learner import Learner
-from fastai.losses import CrossEntropyLossFlat
-from fastai.metrics import accuracy
-from fastai.vision.data import ImageBlock
-from fastai.vision.learner import cnn_learner
+from fastai.vision.all import (CrossEntropyLossFlat, DataBlock, DataLoaders, ImageBlock, IndexSplitter,
+                               Learner, TransformBlock, accuracy, cnn_learner)
 from torchvision.models import resnet18
 
 # %% ../nbs/09_vision.ipynb #7bee9a82
@@ -30,13 +24,12 @@ def image_dataloaders(
     device=None, # Where batches go; a GPU if there is one when `None`
 ) -> DataLoaders: # Batches of x (bs, 3, h, w) float32 and y (bs,) int64; `dls.vocab[target]` is the label
     "fastai image `DataLoaders` of the images under `path`, in the order of `Digits`"
-    folders = two_labels(path)
+    folders,bs = two_labels(path),check_bs(bs)
     train,valid = [[f for folder in o.values() for f in image_files(folder)] for o in folders]
-    check_one_size(path, image_sizes(train+valid))
-    target = TransformBlock(type_tfms=Target(list(folders[0])))
-    block = DataBlock(blocks=(ImageBlock(GreyRGB), target), get_y=LabelOf(),
-                      splitter=IndexSplitter(range(len(train), len(train)+len(valid))))
-    return block.dataloaders(train+valid, bs=min(check_bs(bs), len(train)), val_bs=256, num_workers=0, device=device)
+    blocks = ImageBlock(GreyRGB),TransformBlock(type_tfms=Target(list(folders[0])))
+    split = IndexSplitter(range(len(train), len(train)+len(valid)))
+    files = DataBlock(blocks, get_y=LabelOf(), splitter=split)
+    return files.dataloaders(one_size(path, train+valid), bs=min(bs, len(train)), val_bs=256, device=device)
 
 # %% ../nbs/09_vision.ipynb #27ab7f5d
 def resnet_learner(
@@ -44,12 +37,11 @@ def resnet_learner(
     **kwargs, # Passed on to `cnn_learner`: `loss_func`, `metrics`, `n_out`, `opt_func`, ...
 ) -> Learner: # With cross-entropy and `accuracy`; for `n_out=1` with `mnist_loss` and `batch_accuracy`
     "The chapter's resnet18 with random weights, through `cnn_learner`"
+    defaults = dict(pretrained=False, loss_func=CrossEntropyLossFlat(), metrics=accuracy)
+    if kwargs.get('n_out')==1: defaults |= dict(loss_func=mnist_loss, metrics=batch_accuracy)
     with warnings.catch_warnings():
         # fastai calls it vision_learner now and says so at each call; the chapter's name still works
         warnings.filterwarnings('ignore', message='`cnn_learner` has been renamed')
-        one = kwargs.get('n_out')==1
-        defaults = {'pretrained': False, 'loss_func': mnist_loss if one else CrossEntropyLossFlat(),
-                    'metrics': batch_accuracy if one else accuracy}
         learn = cnn_learner(dls, resnet18, **{**defaults, **kwargs})
     learn.model.float()  # as the pictures are, whatever PyTorch's default is
     return learn

@@ -6,10 +6,9 @@
 __all__ = ['check_tensors', 'any_true', 'check_pixels', 'check_images', 'check_comparable', 'check_means', 'check_distances',
            'pair_up', 'pair_floats', 'check_targets', 'pair_logits', 'check_no_nan', 'check_probs', 'check_reduction',
            'check_logits', 'check_digits', 'check_linear', 'check_quadratic', 'check_lr', 'check_step', 'check_loss',
-           'check_epochs', 'some_batches', 'param_groups', 'check_hyper', 'check_first_lr', 'check_no_closure',
-           'check_classes', 'check_bytes', 'check_stats']
+           'param_groups', 'check_hyper', 'check_no_closure', 'check_classes', 'check_bytes']
 
-# %% ../../nbs/plumbing/checks.ipynb #d0d3c5b2
+# %% ../../nbs/plumbing/checks.ipynb #d2a32d16
 import math
 from numbers import Real
 
@@ -43,25 +42,28 @@ def check_pixels(
 ) -> torch.Tensor: # `x` itself
     "Return `x` if it holds pixels the way this package keeps them: floats in 0..1"
     check_tensors(x)
-    if not x.is_floating_point(): raise TypeError(f'Pixels must be floats in 0..1, not {x.dtype}. Use x.float()/255.')
+    if not x.is_floating_point():
+        raise TypeError(f'Pixels must be floats in 0..1, not {x.dtype}. Use x.float()/255.')
     if x.numel()==0:
-        raise ValueError(f'There are no pixels in a tensor of shape {tuple(x.shape)}. Pass at least one image.')
+        raise ValueError(f'There are no pixels in a tensor of shape {tuple(x.shape)}. Pass at least one '
+                         'image.')
     lo,hi = x.min(),x.max()
     if any_true(~((lo>=0) & (hi<=1))):
         raise ValueError(f'Pixels must lie in 0..1, but these run from {lo.item():g} to {hi.item():g}. '
                          'Divide by 255 if they are grey values.')
     return x
 
-# %% ../../nbs/plumbing/checks.ipynb #80bd65c6
+# %% ../../nbs/plumbing/checks.ipynb #013206f6
 def check_images(
     images # (n, h, w) float in 0..1
 ) -> torch.Tensor: # `images` themselves
     "Return `images` if they are a stack of grey pictures"
     check_tensors(images)
-    if images.ndim!=3: raise ValueError(f'Pass images of shape (n, height, width), not {tuple(images.shape)}.')
+    if images.ndim!=3:
+        raise ValueError(f'Pass images of shape (n, height, width), not {tuple(images.shape)}.')
     return check_pixels(images)
 
-# %% ../../nbs/plumbing/checks.ipynb #2e2b4534
+# %% ../../nbs/plumbing/checks.ipynb #e22d652e
 def check_comparable(
     a, # (h, w) or (n, h, w) float in 0..1
     b, # The same
@@ -70,12 +72,13 @@ def check_comparable(
     check_tensors(a, b)
     n = {o.shape[0] for o in (a,b) if o.ndim==3} - {1}
     if not all(o.ndim in (2,3) for o in (a,b)) or a.shape[-2:]!=b.shape[-2:] or len(n)>1:
-        raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. Pass (h, w) or (n, '
-                         'h, w) with the same h and w.')
-    if a.device!=b.device: raise ValueError(f'The images are on {a.device} and {b.device}. Move one with .to(device).')
+        raise ValueError(f'Cannot compare images of shapes {tuple(a.shape)} and {tuple(b.shape)}. '
+                         'Pass (h, w) or (n, h, w) with the same h and w.')
+    if a.device!=b.device:
+        raise ValueError(f'The images are on {a.device} and {b.device}. Move one with .to(device).')
     for o in (a,b): check_pixels(o)
 
-# %% ../../nbs/plumbing/checks.ipynb #7acb7adb
+# %% ../../nbs/plumbing/checks.ipynb #c3651372
 def check_means(
     means # Label -> mean image (h, w); two of them
 ) -> dict: # `means` themselves
@@ -83,18 +86,21 @@ def check_means(
     if not isinstance(means, dict):
         raise TypeError(f'Pass {{label: image, label: image}}, not {type(means).__name__}.')
     if len(means)!=2:
-        raise ValueError(f'Two mean images are needed, not {len(means)}: pass {{label: image, label: image}}.')
+        raise ValueError(f'Two mean images are needed, not {len(means)}: pass '
+                         f'{{label: image, label: image}}.')
     check_tensors(*means.values())
     for m in means.values():
-        if m.ndim!=2: raise ValueError(f'A mean image has shape (h, w), not {tuple(m.shape)}. Pass mean_digit(images).')
+        if m.ndim!=2:
+            raise ValueError(f'A mean image has shape (h, w), not {tuple(m.shape)}. Pass mean_digit(images).')
     return means
 
-# %% ../../nbs/plumbing/checks.ipynb #0af8478a
+# %% ../../nbs/plumbing/checks.ipynb #89046c64
 def check_distances(
-    d, # (2, …) distances of `x` to the two mean images
-    x, # (…, h, w) images
-) -> torch.Tensor: # `d` itself
-    "Return `d` if it holds one number for each image of `x`"
+    ds, # Distances of `x` to each mean image, a tensor for each
+    x,  # (…, h, w) images
+) -> torch.Tensor: # `ds` as one tensor
+    "Stack `ds` if they hold one number for each image of `x`"
+    d = torch.stack(ds)
     if d.shape[1:]!=x.shape[:-2] or d.isnan().any():
         raise ValueError(f'`distance` must give one number per image, {tuple(x.shape[:-2])}, '
                          f'not {tuple(d.shape[1:])} or NaN.')
@@ -108,18 +114,20 @@ def pair_up(
     "Give `preds` and `targets` the same shape, or refuse"
     check_tensors(preds, targets)
     shapes = f'{tuple(preds.shape)} predictions do not pair up with {tuple(targets.shape)} targets'
-    preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]  # fastai's tensor types refuse to mix
+    # fastai's tensor types refuse to mix
+    preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
     elif targets.ndim==preds.ndim+1 and targets.shape[-1]==1: preds = preds[...,None]
     if preds.shape!=targets.shape: raise ValueError(f'{shapes}. Pass one prediction per target.')
     if preds.device!=targets.device:
-        raise ValueError(f'Predictions are on {preds.device}, targets on {targets.device}. Move one with .to(device).')
+        raise ValueError(f'Predictions are on {preds.device}, targets on {targets.device}. Move one with '
+                         '.to(device).')
     if preds.numel()==0:
         raise ValueError(f'The batch is empty: predictions and targets have shape {tuple(preds.shape)}. '
                          'Pass at least one.')
     return preds,targets
 
-# %% ../../nbs/plumbing/checks.ipynb #688074e3
+# %% ../../nbs/plumbing/checks.ipynb #e42d9f34
 def pair_floats(
     preds,   # Predictions
     targets, # Targets, paired with `preds` by `pair_up`
@@ -153,7 +161,7 @@ def pair_logits(
         raise ValueError(f'{tuple(preds.shape)} predictions: one per image is needed, (n,) or (n, 1).')
     return preds, check_targets(targets)
 
-# %% ../../nbs/plumbing/checks.ipynb #c03d9817
+# %% ../../nbs/plumbing/checks.ipynb #04e20f93
 def check_no_nan(
     preds # Predictions of any shape
 ) -> torch.Tensor: # `preds` themselves
@@ -176,7 +184,7 @@ def check_probs(
                          'if those are NaN, train again with a smaller learning rate.')
     return probs.reshape(-1)
 
-# %% ../../nbs/plumbing/checks.ipynb #d77790a0
+# %% ../../nbs/plumbing/checks.ipynb #1a8770f3
 def check_reduction(
     reduction # 'mean', 'sum' or 'none'
 ) -> str: # `reduction` itself
@@ -185,17 +193,18 @@ def check_reduction(
         raise ValueError(f"`reduction` must be 'mean', 'sum' or 'none', not {reduction!r}.")
     return reduction
 
-# %% ../../nbs/plumbing/checks.ipynb #8b0ddb7b
+# %% ../../nbs/plumbing/checks.ipynb #deedd728
 def check_logits(
     logits # Logits of any shape
 ) -> torch.Tensor: # `logits` themselves
     "Return `logits` if there are some, and none is NaN"
     check_tensors(logits)
     if logits.numel()==0: raise ValueError('There are no logits. Pass the predictions of at least one image.')
-    if logits.isnan().any(): raise ValueError('Some logits are NaN. Train again with a smaller learning rate.')
+    if logits.isnan().any():
+        raise ValueError('Some logits are NaN. Train again with a smaller learning rate.')
     return logits
 
-# %% ../../nbs/plumbing/checks.ipynb #ee656487
+# %% ../../nbs/plumbing/checks.ipynb #2810d6d8
 def check_digits(
     vocab, # The label of target 0 and the label of target 1
     train, # Images (n, h, w) and targets (n, 1)
@@ -215,7 +224,7 @@ def check_digits(
             raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {wrong}.')
         check_pixels(x)
 
-# %% ../../nbs/plumbing/checks.ipynb #be78e754
+# %% ../../nbs/plumbing/checks.ipynb #62efb683
 def check_linear(
     xb,      # (n, inputs) float
     weights, # (inputs, outputs)
@@ -224,13 +233,14 @@ def check_linear(
     "Refuse inputs and parameters that do not go together in `xb@weights + bias`"
     check_tensors(xb, weights)
     if not xb.is_floating_point():
-        raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with xb.float()/255.')
+        raise TypeError(f'`xb` must hold floats, not {xb.dtype}. Pixels in 0..255 become floats with '
+                        'xb.float()/255.')
     x,w,b = [tuple(getattr(o, 'shape', ())) for o in (xb,weights,bias)]
     if xb.ndim!=2 or x[1]!=len(weights) or b not in ((), w[1:]):
         raise ValueError(f'Inputs {x}, weights {w} and bias {b} do not go together. Pass (n, inputs), '
                          '(inputs, outputs) and (outputs,); xb.flatten(1) makes rows of pictures.')
 
-# %% ../../nbs/plumbing/checks.ipynb #cd09dd04
+# %% ../../nbs/plumbing/checks.ipynb #b780f034
 def check_quadratic(
     t,      # Inputs, or one number
     params, # The numbers a, b and c
@@ -249,45 +259,27 @@ def check_lr(
         raise ValueError(f'The learning rate must be a positive finite number such as 0.1, not {lr!r}.')
     return lr
 
-# %% ../../nbs/plumbing/checks.ipynb #894f42a8
+# %% ../../nbs/plumbing/checks.ipynb #8e313b4a
 def check_step(
     params, # Parameters to change in place
     lr,     # Learning rate
-):
-    "Refuse what one cannot take a step with"
+) -> torch.Tensor: # `params` themselves
+    "Return `params` if one can take a step with them"
     check_lr(lr)
     check_tensors(params)
+    return params
 
-# %% ../../nbs/plumbing/checks.ipynb #51ec4fef
+# %% ../../nbs/plumbing/checks.ipynb #d873888a
 def check_loss(
     loss # What a loss function returned
 ) -> torch.Tensor: # `loss` itself
     "Return `loss` if `backward` can start from it"
     if loss.ndim or not loss.requires_grad:
-        raise ValueError('The loss must be one number that depends on parameters. Do they require a gradient? '
-                         'Accuracy has no gradient; pass a loss such as `mnist_loss`.')
+        raise ValueError('The loss must be one number that depends on parameters. Do they require a '
+                         'gradient? Accuracy has no gradient; pass a loss such as `mnist_loss`.')
     return loss
 
-# %% ../../nbs/plumbing/checks.ipynb #9fd2d905
-def check_epochs(
-    epochs # How many are asked for
-) -> int: # `epochs` itself
-    "Return `epochs` if there is at least one"
-    if epochs<1: raise ValueError(f'Train for at least 1 epoch, not {epochs}.')
-    return epochs
-
-# %% ../../nbs/plumbing/checks.ipynb #c3b53bd7
-def some_batches(
-    dl # Iterable of mini-batches
-): # Iterator over `dl`
-    "The mini-batches of `dl`, or an error if there is none"
-    empty = True
-    for b in dl:
-        empty = False
-        yield b
-    if empty: raise ValueError('The DataLoader holds no batch. Pass one with at least one image.')
-
-# %% ../../nbs/plumbing/checks.ipynb #31918290
+# %% ../../nbs/plumbing/checks.ipynb #56e0a189
 def param_groups(
     params # Tensors, or lists of tensors, one per group
 ) -> list: # A list of tensors for each group
@@ -302,10 +294,11 @@ def param_groups(
         raise ValueError('One of the parameters is the result of a calculation, so no gradient reaches it. '
                          'Call requires_grad_() last.')
     if not any(groups):
-        raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has some.')
+        raise ValueError('There are no parameters to train. Pass model.parameters() of a model that has '
+                         'some.')
     return groups
 
-# %% ../../nbs/plumbing/checks.ipynb #7f6b951b
+# %% ../../nbs/plumbing/checks.ipynb #63a5d0ff
 def check_hyper(
     k, # Name of a hyperparameter: 'lr', 'mom' or 'wd'
     v, # Its value for each group
@@ -315,18 +308,11 @@ def check_hyper(
         for o in v:
             if o!=0: check_lr(o)
     if k=='wd' and any(v):
-        raise ValueError(f"BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai's SGD.")
+        raise ValueError(f"BasicOptim has no weight decay, but wd={v[0]}. Leave it at 0, or use fastai's "
+                         "SGD.")
     return v
 
-# %% ../../nbs/plumbing/checks.ipynb #d0a2db08
-def check_first_lr(
-    lr # Learning rate, or one for each group
-): # `lr` itself
-    "Return `lr` unless a new optimizer would stand still with it"
-    if lr==0: check_lr(lr)
-    return lr
-
-# %% ../../nbs/plumbing/checks.ipynb #bca8b3e1
+# %% ../../nbs/plumbing/checks.ipynb #59ac33fa
 def check_no_closure(
     closure # Function that calculates the loss again, which PyTorch's `step` may be given; `None` here
 ):
@@ -362,18 +348,3 @@ def check_bytes(
         raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}. '
                          'Are the channels last? Pass images.permute(0,3,1,2).')
     return images
-
-# %% ../../nbs/plumbing/checks.ipynb #47d33b10
-def check_stats(
-    images, # (n, c, h, w) uint8
-    mean,   # (c,)
-    std,    # (c,)
-):
-    "Refuse means and standard deviations that do not go with the channels of `images`"
-    check_tensors(mean, std)
-    if not mean.shape==std.shape==check_bytes(images).shape[1:2]:
-        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, '
-                         f'not {tuple(mean.shape)} and {tuple(std.shape)}.')
-    if not (std>0).all():
-        raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. '
-                         'Is a channel the same everywhere?')

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['image_files', 'label_folders', 'two_labels', 'open_image', 'grey_image', 'colour_image', 'GreyRGB', 'stack_images',
-           'check_one_size', 'image_sizes', 'folder_notes', 'cached_pixels', 'colour_images', 'read_grey',
-           'read_colour']
+           'check_one_size', 'image_sizes', 'one_size', 'folder_notes', 'cached_pixels', 'read_digits', 'colour_images',
+           'read_grey', 'digit_loaders', 'read_colour', 'check_stats']
 
 # %% ../../nbs/plumbing/images.ipynb #75232e93
 import hashlib,io,os,time
@@ -14,10 +14,11 @@ from unicodedata import normalize
 
 import numpy as np, torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from fastai.data.core import DataLoaders
 from fastai.vision.core import PILImage
 from .. import store
-from .checks import check_pixels
-from .loaders import numbers_of
+from .checks import check_bytes, check_pixels, check_tensors
+from .loaders import memory_dataloaders, numbers_of
 
 # %% ../../nbs/plumbing/images.ipynb #39ebebde
 def image_files(
@@ -33,7 +34,8 @@ def image_files(
                          'Move them up and remove it, or pass the folder with the images.')
     if not files: raise ValueError(f'{folder} holds no images. Put some there or remove the folder.')
     for f in files:  # reading a pipe, say, would wait for ever
-        if not f.is_file(): raise ValueError(f'{f} is not a readable image (it is not a file). Replace or remove it.')
+        if not f.is_file():
+            raise ValueError(f'{f} is not a readable image (it is not a file). Replace or remove it.')
     return sorted(files, key=lambda f: (normalize('NFC', f.name), f.name))  # however a disk writes letters
 
 # %% ../../nbs/plumbing/images.ipynb #4b86d2f9
@@ -85,9 +87,12 @@ def open_image(
     except UnidentifiedImageError:
         raise ValueError(f'{name} is not a readable image (Pillow does not know its kind). '
                          'Save it as PNG, or remove it.') from None
-    except Exception as e: raise ValueError(f'{name} is not a readable image ({e}). Replace or remove it.') from None
-    if img.mode[0] in 'IF': raise ValueError(f'{name} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
-    if not opaque: raise ValueError(f'{name} has transparent parts. Put it on a plain background and save it again.')
+    except Exception as e:
+        raise ValueError(f'{name} is not a readable image ({e}). Replace or remove it.') from None
+    if img.mode[0] in 'IF':
+        raise ValueError(f'{name} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
+    if not opaque:
+        raise ValueError(f'{name} has transparent parts. Put it on a plain background and save it again.')
     return converted
 
 # %% ../../nbs/plumbing/images.ipynb #c22eb8e8
@@ -144,7 +149,8 @@ def check_one_size(
     "Refuse pictures of more than one size"
     sizes = sorted({tuple(o) for o in sizes})
     if len(sizes)>1:
-        raise ValueError(f'{where} has images of {" and of ".join(map(str, sizes))} pixels. Make all one size.')
+        raise ValueError(f'{where} has images of {" and of ".join(map(str, sizes))} pixels. Make all one '
+                         'size.')
 
 # %% ../../nbs/plumbing/images.ipynb #4ac1a008
 def _size_and_turn(f):
@@ -159,6 +165,15 @@ def image_sizes(
     "All sizes among `files` as a network will see them"
     sizes = {_size_and_turn(f): f for f in files}
     return sorted({grey_image(f).size for f in sizes.values()})
+
+# %% ../../nbs/plumbing/images.ipynb #1c956d99
+def one_size(
+    where, # Name of what holds the files
+    files, # Image files
+) -> list: # `files` themselves
+    "Return `files` if `grey_image` gives them one size"
+    check_one_size(where, image_sizes(files))
+    return files
 
 # %% ../../nbs/plumbing/images.ipynb #25b188f8
 def folder_notes(
@@ -201,11 +216,29 @@ def cached_pixels(
     except (OSError, ValueError, EOFError): pass  # there is none, or it is damaged
     pixels = _decode(folder)
     newest = max(f.stat().st_ctime for f in folder.iterdir())
-    if _fingerprint(folder)==key and time.time()-newest>.1:  # two changes in one tick of the clock look like one
+    # two changes within one tick of the clock would look like one
+    if _fingerprint(folder)==key and time.time()-newest>.1:
         data = io.BytesIO()
         np.save(data, pixels)
         store.cache_file(file, data.getbuffer(), f'{place}-*')
     return pixels
+
+# %% ../../nbs/plumbing/images.ipynb #d517e23d
+def _with_targets(pos, neg):
+    "Images (n, h, w) as floats, those of the positive class first, and a column of targets"
+    # joined as bytes and divided in place, to need little memory
+    x = torch.from_numpy(np.concatenate([pos,neg])).float().div_(255)
+    return x, torch.tensor([1]*len(pos) + [0]*len(neg))[:,None]
+
+def read_digits(
+    path # Folder in fastai's layout with two labels
+) -> tuple: # `vocab, train, valid`: labels by target; x (n, h, w) float32 in 0..1 and y (n, 1) int64, twice
+    "The labels, images and targets under `path`"
+    splits = two_labels(path)
+    pixels = [[cached_pixels(o) for o in folders.values()] for folders in splits]
+    check_one_size(path, [o.shape[1:] for pair in pixels for o in pair])
+    positive,negative = splits[0]
+    return [negative,positive], *[_with_targets(*pair) for pair in pixels]
 
 # %% ../../nbs/plumbing/images.ipynb #1dce5d04
 def colour_images(
@@ -222,6 +255,17 @@ def read_grey(
     if isinstance(o, np.ndarray) and o.dtype==np.uint8: o = Image.fromarray(o)
     return check_pixels(torch.as_tensor(numbers_of(o, lambda f: np.asarray(grey_image(f))/255))).float()
 
+# %% ../../nbs/plumbing/images.ipynb #2950190d
+def digit_loaders(
+    digits, # Has `train` and `valid`, x (n, h, w) float in 0..1 and y (n, 1) each, and `vocab`
+    bs=256, # Images per mini-batch
+    flat=True, # Rows and a column of targets, for linear models?
+    **kwargs, # Passed on to `memory_dataloaders`
+) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1), or pictures x (bs, 1, h, w) and y (bs,)
+    "fastai `DataLoaders` of digits that are in memory"
+    train,valid = [(x.float()[:,None], y[:,0].long()) for x,y in (digits.train,digits.valid)]
+    return memory_dataloaders(train, valid, digits.vocab, read_grey, bs, flat=flat, **kwargs)
+
 # %% ../../nbs/plumbing/images.ipynb #31f7c996
 def read_colour(
     o # Image file or its bytes, PIL image, array (h, w, 3), or tensor (3, h, w); bytes, or floats in 0..1
@@ -230,3 +274,18 @@ def read_colour(
     x = torch.as_tensor(numbers_of(o, colour_image))
     if isinstance(o, np.ndarray) and o.ndim==3: x = x.permute(2,0,1)
     return x if x.dtype==torch.uint8 else (check_pixels(x)*255).round().byte()
+
+# %% ../../nbs/plumbing/images.ipynb #1df51d3a
+def check_stats(
+    images, # (n, c, h, w) uint8
+    mean,   # (c,)
+    std,    # (c,)
+):
+    "Refuse means and standard deviations that do not go with the channels of `images`"
+    check_tensors(mean, std)
+    if not mean.shape==std.shape==check_bytes(images).shape[1:2]:
+        raise ValueError(f'Pictures of {images.shape[1]} channels need as many means and deviations, '
+                         f'not {tuple(mean.shape)} and {tuple(std.shape)}.')
+    if not (std>0).all():
+        raise ValueError(f'A standard deviation must be positive, not {std.tolist()}. '
+                         'Is a channel the same everywhere?')

@@ -41,8 +41,8 @@ def show_mistakes(
     shown,truth = wrong[:max_n].tolist(),targets.reshape(-1)
     fig,axs = _grid(len(shown))
     for ax,i in zip(axs, shown):
-        p,is_,says = probs[i].item(),names[int(truth[i])],names[int(probs[i]>.5)]
+        p,is_ = probs[i].item(),names[int(truth[i])]
         ax.imshow(images[i].cpu(), cmap='Greys', vmin=0, vmax=1)
-        ax.set_title(f'is {is_}, says {says}\n{max(p, 1-p):.1%} sure', fontsize=10)
+        ax.set_title(f'is {is_}, says {names[int(p>.5)]}\n{max(p, 1-p):.1%} sure', fontsize=10)
     fig.suptitle(title+_headline(len(wrong), len(probs), len(shown)), fontsize=11)
     return fig
