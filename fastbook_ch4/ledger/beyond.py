@@ -82,8 +82,8 @@ def _untrained_draws(
     "The answers of two lines that the post shows untrained, and the parameters of the second"
     _,(x,_) = _readings()
     def p(name): return printed_numbers(f'neurons/{name}')
-    (weight,),(bias,),answers = p('start_weight'),p('start_bias'),fresh(x)[:,0].tolist()
-    shown = _line(weight, bias)
+    (weight,),(bias,) = p('start_weight'),p('start_bias')
+    shown,answers = _line(weight, bias),fresh(x)[:,0].tolist()
     second,half_digit = shown(x)[:,0].tolist(),5e-5
     off = half_digit*(1+x.max().item())  # what is cut off weight and bias in print
     follows = all(abs(a-b)<=off for a,b in zip(p('untrained_2'), second))
@@ -183,8 +183,8 @@ def _answer_draws(
 ) -> dict: # Id -> `Draw`
     "What an untrained net says, in print and here, with the properties of small random weights"
     def p(name): return printed_numbers(f'neurons/untrained_{name}')
-    theirs,(answer,),(loss,) = p('probs'),p('argmax'),p('loss')
-    own_loss = -probs[0].log().item()
+    theirs,own_loss = p('probs'),-probs[0].log().item()
+    (answer,),(loss,) = p('argmax'),p('loss')
     sums_up = abs(sum(theirs)-1)<1e-4
     return by_id('neurons',
         untrained_probs=Draw(probs, sums_up and _unsure(theirs) and _unsure(probs.tolist())),

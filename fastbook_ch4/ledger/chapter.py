@@ -59,7 +59,8 @@ def distance_claims(
 ) -> dict: # Id -> value
     "Distances of two 3s to the mean digits"
     threes,sevens = _by_label(digits.train)
-    mean3,mean7,out = mean_digit(threes),mean_digit(sevens),{}
+    mean3,mean7 = mean_digit(threes),mean_digit(sevens)
+    out = {}
     for source,i in (('whole',15), ('book',1)):
         found = _distances(threes[i], mean3, mean7)
         out |= by_id(source, **{f'{name}_of_{i}': distance for name,distance in found.items()})
@@ -204,8 +205,9 @@ def _batch_of_four(
     limit, # Predictions above count as a 3
 ) -> dict: # Name -> value
     "Loss, gradients and accuracy of four 3s, given their predictions"
-    weights,bias,y = _weights_for(rows, preds),torch.zeros(1, requires_grad=True),torch.ones(4,1)
-    model,out = partial(linear1, weights=weights, bias=bias),{}
+    weights,bias = _weights_for(rows, preds),torch.zeros(1, requires_grad=True)
+    model,y = partial(linear1, weights=weights, bias=bias),torch.ones(4,1)
+    out = {}
     for i in (1,2,3):
         loss = calc_grad(rows, y, model, mnist_loss)
         out |= {f'weight_grad_{i}': weights.grad.mean().item(), f'bias_grad_{i}': bias.grad.item()}

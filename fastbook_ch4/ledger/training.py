@@ -16,7 +16,7 @@ from ..learner import digit_learner
 from ..models import simple_net
 from ..vision import image_dataloaders, resnet_learner
 from .table import Draw, by_id, printed_numbers
-import fastai.callback.progress,fastai.callback.schedule  # for Learner's no_bar and fit_one_cycle
+import fastai.callback.progress,fastai.callback.schedule  # noqa: F401 - Learner's no_bar and fit_one_cycle
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 
