@@ -216,8 +216,7 @@ def plot_ladder(
     rungs # Finished `Rung`s
 ) -> plt.Figure: # Error rate on the left, seconds (logarithmic) on the right
     "Draw the error rate and the seconds of `rungs`"
-    size = 9,1.4+.42*len(rungs)
-    fig,(left,right) = plt.subplots(1, 2, figsize=size, sharey=True, layout='constrained')
+    fig,(left,right) = plt.subplots(1, 2, figsize=(9,1.4+.42*len(rungs)), sharey=True, layout='constrained')
     errors,seconds = [100*(1-r.accuracy) for r in rungs],[r.seconds for r in rungs]
     best,slowest = max(rungs, key=lambda r: r.correct),max(rungs, key=lambda r: r.seconds)
     left.barh(range(len(rungs)), errors, color='#0072B2')
