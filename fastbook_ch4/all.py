@@ -1,6 +1,6 @@
 """Everything for `from fastbook_ch4.all import *`, fastai's convention.
 
-Written by hand. Of fastai's names only `sigmoid` and `mse` are replaced, by versions that give the same results."""
+Written by hand. Of fastai's names only `sigmoid` and `mse` are replaced, with the same results."""
 from fastai.vision.all import *
 from torchvision.models import resnet18
 from fastbook_ch4.plumbing.images import image_files

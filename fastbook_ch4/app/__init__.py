@@ -2,3 +2,5 @@
 
 Written by hand: `page` puts it in words, `server` hands it out, and `static/` is what runs in the browser."""
 from .server import serve
+
+__all__ = ['serve']

@@ -49,7 +49,8 @@ async def _gone(request, error):
 
 def page_server(digit_model, hosts=('*',)):
     "The ASGI application that serves the page of `digit_model` to those who call it by a name in `hosts`"
-    page,crowd,one = page_html(digit_model),asyncio.Semaphore(CROWD),asyncio.Lock()
+    page = page_html(digit_model)
+    crowd,one = asyncio.Semaphore(CROWD),asyncio.Lock()
     async def home(request): return HTMLResponse(page)
     async def read(request):
         if crowd.locked(): return PlainTextResponse('Too many pictures at once. Try again in a moment.', 503)

@@ -64,7 +64,8 @@ def packages():
     from importlib import metadata
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
-    seen,todo,problems = set(),[PACKAGE],[]
+    todo,seen = [PACKAGE],set()
+    problems = []
     while todo:
         name = canonicalize_name(todo.pop())
         if name in seen: continue

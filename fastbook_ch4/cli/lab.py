@@ -33,7 +33,8 @@ def _lesson_folder():
 def _notebooks(folder):
     "The notebooks in `folder` and its folders by their names, such as `plumbing/steps.ipynb`"
     files = {f.relative_to(folder).as_posix(): f for f in sorted(folder.rglob('*.ipynb'))}
-    return {name: f for name,f in files.items() if '/.' not in f'/{name}'}  # an editor keeps copies in such places
+    # An editor keeps its copies in folders with a dot
+    return {name: f for name,f in files.items() if '/.' not in f'/{name}'}
 
 @contextmanager
 def _using(path):

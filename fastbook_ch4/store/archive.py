@@ -42,7 +42,8 @@ def _entries(tar, archive):
 
 def _members(tar, ds, archive):
     "The files of `tar` that belong to `ds`, each checked, and their paths below its top folder"
-    top,labels,total = ds.top or ds.name,{part.split('/')[1] for part in ds.counts},0
+    top,total = ds.top or ds.name,0
+    labels = {part.split('/')[1] for part in ds.counts}
     for m in _entries(tar, archive):
         path = PurePosixPath(m.name)
         if not path.parts and m.isdir(): continue  # the folder that `tar` was called in

@@ -32,6 +32,12 @@ def _answer(url, timeout):
         error = _BrokenOff if e.code>=500 or e.code==429 else OSError
         raise error(f'the server answers {e.code} {" ".join(str(e.reason).split())}') from None
 
+def _check_progress(got, seconds, most):
+    "`OSError` if `got` bytes, sent in so many `seconds`, are more than `most`, or too few for that time"
+    if got>most: raise OSError(f'the server sends more than the {most:,} bytes that the file has')
+    if seconds>PATIENCE and got<seconds*MIN_RATE:
+        raise OSError(f'the server is too slow: {got:,} bytes in {seconds:.0f} seconds')
+
 def _transfer(url, file, timeout, most):
     "Write what `url` sends to `file`; `OSError` if it is silent, slow, cut off or too large"
     from http.client import HTTPException
@@ -47,11 +53,7 @@ def _transfer(url, file, timeout, most):
             for chunk in iter(lambda: response.read1(2**16), b''):
                 f.write(chunk)
                 bar.update(min(f.tell(), bar.total))
-                got,seconds = f.tell(),time.monotonic()-start
-                if got>most:
-                    raise OSError(f'the server sends more than the {most:,} bytes that the file has')
-                if seconds>PATIENCE and got<seconds*MIN_RATE:
-                    raise OSError(f'the server is too slow: {got:,} bytes in {seconds:.0f} seconds')
+                _check_progress(f.tell(), time.monotonic()-start, most)
         except (HTTPException, ConnectionError, TimeoutError) as e:
             raise _BrokenOff(f'the transfer broke off ({e})') from None
         got = f.tell()
