@@ -17,7 +17,7 @@ def place(nb):
 
 @cache
 def cells(name):
-    "The cells of the notebook in `nbs/` that `place` calls `name`, each as its type, its source and its saved outputs"
+    "The cells of the notebook that `place` calls `name`, each as its type, its source and its saved outputs"
     nb = json.loads((NBS/f'{name}.ipynb').read_text(encoding='utf8'))
     return [(c['cell_type'], ''.join(c['source']), c.get('outputs', [])) for c in nb['cells']]
 

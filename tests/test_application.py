@@ -24,7 +24,9 @@ def file(means, tmp_path):
     save_digit_model(means, tmp_path/'m.safetensors')
     return tmp_path/'m.safetensors'
 
-def large(digit, paper=255): return Image.eval(Image.fromarray((digit*255).byte().numpy()).resize((280,280), Image.BICUBIC), lambda v: abs(paper-v))
+def large(digit, paper=255):
+    img = Image.fromarray((digit*255).byte().numpy()).resize((280,280), Image.BICUBIC)
+    return Image.eval(img, lambda v: abs(paper-v))
 
 def draw(*strokes, width=14):
     img = Image.new('L', (280,280), 255)
@@ -33,7 +35,7 @@ def draw(*strokes, width=14):
 
 THREE = [(90,60),(190,60),(135,130),(180,150),(195,190),(170,225),(130,235),(85,215)]
 SEVEN = [(70,60),(210,60),(120,240)]
-EIGHT = [(140+45*np.sin(t),90-45*np.cos(t)) for t in np.linspace(0, 6.3, 30)],[(140+55*np.sin(t),190-55*np.cos(t)) for t in np.linspace(0, 6.3, 30)]
+EIGHT = [[(140+r*np.sin(t),y-r*np.cos(t)) for t in np.linspace(0, 6.3, 30)] for y,r in ((90,45),(190,55))]
 
 def test_it_answers_in_evaluation_mode(means):
     "Also after more training with the same module"
@@ -59,7 +61,8 @@ def test_same_answers_after_loading(architecture, size, tmp_path):
     after = load_digit_model(tmp_path/'m')
     assert torch.equal(torch.get_rng_state(), state), 'loading draws no random numbers'
     assert torch.equal(after.probs(x), before.probs(x)) and (after.probs(x).sum(1)-1).abs().max()<1e-6
-    assert (after.labels,after.architecture,after.accuracy,after.centred,after.size)==(['no','yes'],architecture,.75,False,size)
+    assert (after.labels,after.architecture,after.size)==(['no','yes'],architecture,size)
+    assert (after.accuracy,after.centred)==(.75,False)
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
 def test_a_model_saved_on_a_gpu_loads_on_the_cpu(means, tmp_path):
@@ -69,7 +72,9 @@ def test_a_model_saved_on_a_gpu_loads_on_the_cpu(means, tmp_path):
     assert {p.device.type for p in cpu.model.parameters()}=={'cpu'}
     assert torch.allclose(cpu.probs(means.familiar.seen[:9]), gpu.probs(means.familiar.seen[:9]), atol=1e-3)
 
-@pytest.mark.parametrize('step', ['pixel similarity','own loop',*[pytest.param(s, marks=pytest.mark.full) for s in ('BasicOptim','SGD','two-layer net','resnet18')]])
+SLOW = [pytest.param(o, marks=pytest.mark.full) for o in ('BasicOptim','SGD','two-layer net','resnet18')]
+
+@pytest.mark.parametrize('step', ['pixel similarity','own loop',*SLOW])
 def test_labels_stay_with_their_outputs(digits, step, tmp_path):
     "A known 3 and a known 7, and the accuracy of the ladder, for every kind of model"
     rung = run_step(step, digits)
@@ -147,7 +152,8 @@ def test_mnist_is_centred_already():
     framed = np.zeros((200,60,50))
     framed[:,5:33,20:48] = x
     for pictures in (x.numpy(), framed, .9-.6*framed):
-        off = (torch.stack([centre_ink(find_ink(o)) for o in pictures])-x/x.amax((1,2), keepdim=True)).abs().mean((1,2))
+        centred = torch.stack([centre_ink(find_ink(o)) for o in pictures])
+        off = (centred-x/x.amax((1,2), keepdim=True)).abs().mean((1,2))
         assert (off<.002).float().mean()>.97  # the others begin with a line as faint as grain
 
 def sideways(img):
@@ -157,11 +163,14 @@ def sideways(img):
     img.rotate(90, expand=True).save(out, 'JPEG', exif=exif, quality=95)
     return out.getvalue()
 
-def transparent(img, ink): return Image.merge('LA', (Image.new('L', img.size, ink), Image.eval(img, lambda v: 255-v)))
+def negative(img): return Image.eval(img, lambda v: 255-v)
+def transparent(img, ink): return Image.merge('LA', (Image.new('L', img.size, ink), negative(img)))
 
-AS = {'grey': lambda i: i, 'light on dark': lambda i: Image.eval(i, lambda v: 255-v), '16 bits': lambda i: Image.fromarray(np.asarray(i).astype(np.uint16)*200),
-      'floats': lambda i: Image.fromarray(np.asarray(i).astype(np.float32)/100), 'black on nothing': lambda i: transparent(i, 0),
-      'white on nothing': lambda i: transparent(i, 255), 'sideways': sideways,
+AS = {'grey': lambda i: i, 'light on dark': negative,
+      '16 bits': lambda i: Image.fromarray(np.asarray(i).astype(np.uint16)*200),
+      'floats': lambda i: Image.fromarray(np.asarray(i).astype(np.float32)/100),
+      'black on nothing': lambda i: transparent(i, 0), 'white on nothing': lambda i: transparent(i, 255),
+      'sideways': sideways,
       **{mode: (lambda i, mode=mode: i.convert(mode)) for mode in ('1','P','RGB','RGBA','CMYK','YCbCr')}}
 
 @pytest.mark.parametrize('kind', AS)
@@ -177,7 +186,8 @@ def test_drawings(means):
     assert [(a.label,a.known) for a in answers[:2]]==[('3',True),('7',True)]
     assert not answers[2].known and answers[2].note=='This does not look like 3 or 7.'
     for a in answers:
-        assert a.prob>=a.runner_up_prob and abs(a.prob+a.runner_up_prob-1)<1e-6 and {a.label,a.runner_up}=={'3','7'}
+        assert a.prob>=a.runner_up_prob and abs(a.prob+a.runner_up_prob-1)<1e-6
+        assert {a.label,a.runner_up}=={'3','7'}
         assert a.picture.shape==(28,28) and a.picture.min()==0 and a.picture.max()==1
 
 def test_pictures_that_cannot_be_used(tmp_path):
@@ -187,8 +197,10 @@ def test_pictures_that_cannot_be_used(tmp_path):
     blank,grain = Image.new('RGB', (300,200), 'orange'),Image.effect_noise((300,200), 8)
     cut = io.BytesIO()
     draw(THREE).save(cut, 'PNG')
-    for image,words in ((huge,'10000x6000'), (text,'not an image'), (tmp_path,'cannot be read'), (tmp_path/'none.png','no such file'),
-                        (b'','not an image'), (cut.getvalue()[:500],'cannot be read'), (blank,'no ink'), (grain,'no ink'), (Image.new('L', (1,1)),'no ink')):
+    for image,words in (
+        (huge,'10000x6000'), (text,'not an image'), (tmp_path,'cannot be read'),
+        (tmp_path/'none.png','no such file'), (b'','not an image'), (cut.getvalue()[:500],'cannot be read'),
+        (blank,'no ink'), (grain,'no ink'), (Image.new('L', (1,1)),'no ink')):
         with pytest.raises(ValueError, match=words): centre_digit(image)
     with pytest.raises(TypeError, match='not ndarray'): centre_digit(np.zeros((28,28)))
 
@@ -202,7 +214,8 @@ def test_a_model_for_other_pictures_takes_them_as_they_are(make_folder):
     a = predict_digit(m, f)
     assert not m.centred and m.size==(20,30) and a.label=='stripes' and a.known
     assert torch.equal(a.picture, other.valid[0][-1])
-    with pytest.raises(ValueError, match='30x20 pixels, not 64x43'): predict_digit(m, Image.open(f).resize((300,200)))
+    large = Image.open(f).resize((300,200))
+    with pytest.raises(ValueError, match='30x20 pixels, not 64x43'): predict_digit(m, large)
 
 # The command
 
@@ -229,7 +242,8 @@ def test_predict_uses_the_model_of_the_ladder(here, file, capsys):
     file.rename(here/'runs'/'ladder'/'digits.safetensors')
     assert not cli.main(['predict','a.png'])
     about,answer = capsys.readouterr().out.splitlines()
-    assert 'pixel similarity' in about and 'runs/ladder/digits.safetensors' in about and answer.startswith('a.png: 7')
+    assert 'pixel similarity' in about and 'runs/ladder/digits.safetensors' in about
+    assert answer.startswith('a.png: 7')
 
 @pytest.mark.full
 def test_predict_trains_a_small_model_if_there_is_none(here, capsys):
@@ -248,5 +262,6 @@ def test_the_ladder_saves_its_best_model(here, shipped, capsys):
     assert not cli.main(['ladder','--data',str(shipped),'--steps','pixel,own','--out','out'])
     said,best = capsys.readouterr().out,load_digit_model('out/digits.safetensors')
     rows = [line.split() for line in said.splitlines() if ' of 200 ' in line][-2:]
-    assert best.accuracy==max(float(r[-1]) for r in rows) and best.architecture in ('pixel similarity','linear')
+    assert best.accuracy==max(float(r[-1]) for r in rows)
+    assert best.architecture in ('pixel similarity','linear')
     assert 'digits.safetensors is the best model' in said

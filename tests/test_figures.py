@@ -1,13 +1,14 @@
 "The ledger of published figures, its page, and what notices when a helper breaks"
-import ast,math,re
+import math,re
 from collections import Counter
 from dataclasses import replace
 
 import pytest, torch
 from conftest import ROOT, code
 from fastbook_ch4.data import Digits
-from fastbook_ch4.ledger import (GROUPS, Draw, as_printed, chapter, claim_counts, claim_table, compare_claim,
-                                 descent, follow_descent, mse_claims, read_claims, rmse_claims, table, training)
+from fastbook_ch4.ledger import (
+    GROUPS, Draw, as_printed, chapter, claim_counts, claim_table, compare_claim, descent, follow_descent,
+    mse_claims, read_claims, rmse_claims, table, training)
 from fastbook_ch4.optimizer import BasicOptim
 
 LEDGER = read_claims()
@@ -120,7 +121,8 @@ def test_a_line_is_shared_only_by_equal_verdicts():
 
 # The groups, on the shipped digits
 
-@pytest.mark.parametrize('name', [o for o in GROUPS if o!='resnet_claims'])  # the page checks the ids of the slow one
+# The page checks the ids of the slow one
+@pytest.mark.parametrize('name', [o for o in GROUPS if o!='resnet_claims'])
 def test_a_group_returns_exactly_its_rows(name, shipped_digits):
     values,rows = GROUPS[name](shipped_digits),read_claims(name)
     assert set(values)=={o.id for o in rows}
@@ -237,9 +239,9 @@ def test_every_group_has_its_table():
 @pytest.mark.parametrize('name', GROUPS)
 def test_published_figures(name, full_digits):
     values = GROUPS[name](full_digits)
-    wrong = [f'{id}: printed {BY_ID[id].printed}, ours {values[id]}, limits {BY_ID[id].low} to {BY_ID[id].high}'
-             for id in differing(read_claims(name), values)]
-    assert not wrong, '\n'+'\n'.join(wrong)
+    wrong = [BY_ID[id] for id in differing(read_claims(name), values)]
+    said = [f'{o.id}: printed {o.printed}, ours {values[o.id]}, limits {o.low} to {o.high}' for o in wrong]
+    assert not wrong, '\n'+'\n'.join(said)
 
 @pytest.mark.full
 @pytest.mark.parametrize('name', ['own_loop_claims','linear_claims','lr10_claims'])

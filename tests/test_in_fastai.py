@@ -312,7 +312,8 @@ def by_learner(model, dls):
 
 def by_classes(model, dls):
     train,valid = [[(xb,yb[:,0]) for xb,yb in dl] for dl in (dls.train,dls.valid)]
-    train_model(model, SimpleNamespace(train=train, valid=valid), plain_sgd(model), 2, F.cross_entropy, accuracy)
+    by_class = SimpleNamespace(train=train, valid=valid)
+    train_model(model, by_class, plain_sgd(model), 2, F.cross_entropy, accuracy)
 
 def by_loop(model, dls):
     pair = dls.valid_ds.x,dls.valid_ds.y.float()
@@ -460,7 +461,8 @@ OURS = {
     'simple_net':    (lambda path: simple_net(), lambda path: first_batch(digit_dataloaders(path))),
     'tanh_net':      (lambda path: tanh_net(), lambda path: thermometer_readings()[0]),
     'flat_net':      (lambda path: flat_net(3*8*8), lambda path: colours()),
-    'grey_resnet':   (lambda path: grey_resnet(28, 28).eval(), lambda path: Digits.from_folder(path).train[0][:2,None]),
+    'grey_resnet':   (lambda path: grey_resnet(28, 28).eval(),
+                      lambda path: Digits.from_folder(path).train[0][:2,None]),
     'resnet_learner': (lambda path: resnet_learner(image_dataloaders(path, bs=8)).model,
                        lambda path: first_batch(image_dataloaders(path, bs=8))),
     'fast_resnet_learner': (lambda path: fast_resnet_learner(grey_dataloaders(path, bs=8)).model,
