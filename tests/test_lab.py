@@ -9,9 +9,10 @@ from fastbook_ch4.cli import lab
 
 @pytest.fixture
 def lessons(tmp_path):
-    "The lessons of a small package, laid out as a wheel installs it: a text written there is a new version of the lesson"
-    shutil.copytree(ROOT/'fastbook_ch4', tmp_path/'site'/'fastbook_ch4', ignore=shutil.ignore_patterns('shipped', '__pycache__'))
-    folder = tmp_path/'site'/'fastbook_ch4'/'lessons'
+    "The lessons of a small package, as a wheel installs them: a text written there is a lesson's new version"
+    package = tmp_path/'site'/'fastbook_ch4'
+    shutil.copytree(ROOT/'fastbook_ch4', package, ignore=shutil.ignore_patterns('shipped', '__pycache__'))
+    folder = package/'lessons'
     folder.mkdir()
     for name in ('index','one','two'): (folder/f'{name}.ipynb').write_text(f'{name} by the authors')
     return folder
@@ -31,7 +32,8 @@ def copy(ch4, lessons, mine):
 def files(folder): return {f.name: f.read_bytes() for f in folder.iterdir()}
 def texts(folder): return {f.stem: f.read_text() for f in sorted(folder.glob('*.ipynb'))}
 
-def heed_ctrl_c(): signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job hands down that it is ignored
+# A background job hands down that Ctrl-C is ignored
+def heed_ctrl_c(): signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # Copying
 
@@ -96,26 +98,29 @@ def press_ctrl_c(p):
 
 @pytest.fixture
 def terminal(lessons):
-    "Function that runs `ch4 lab --no-open FOLDER` in a terminal and answers its question; returns the exit status and what is seen"
+    "Function that answers the question of `ch4 lab --no-open FOLDER`; returns the status and what is seen"
     pty = pytest.importorskip('pty')
     def run(folder, answer):
         ours,theirs = pty.openpty()
-        p = subprocess.Popen([sys.executable, '-m', 'fastbook_ch4.cli', 'lab', '--no-open', str(folder)], stdin=theirs, stdout=theirs,
-                             stderr=theirs, cwd=lessons.parents[1], preexec_fn=heed_ctrl_c)
+        cmd = [sys.executable, '-m', 'fastbook_ch4.cli', 'lab', '--no-open', str(folder)]
+        p = subprocess.Popen(cmd, stdin=theirs, stdout=theirs, stderr=theirs, cwd=lessons.parents[1],
+                             preexec_fn=heed_ctrl_c)
         os.close(theirs)
         seen = b''
         while True:
             try: seen += (new := os.read(ours, 1000))
             except OSError: new = b''  # Linux says so when the other end is closed
             if not new: break
-            if seen.endswith(b'[y/N] '): press_ctrl_c(p) if answer=='Ctrl-C' else os.write(ours, answer.encode())
+            if not seen.endswith(b'[y/N] '): continue
+            press_ctrl_c(p) if answer=='Ctrl-C' else os.write(ours, answer.encode())
         os.close(ours)
         return p.wait(), seen.decode().replace('\r\n', '\n')
     return run
 
 def test_replace_keeps_both(both, lessons, terminal):
     status,seen = terminal(both, 'y\n')
-    assert status==0 and seen.count('?')==1 and '\n  one.ipynb\n  two.ipynb\n' in seen and 'one.ipynb replaced; yours is one_mine.ipynb' in seen
+    assert status==0 and seen.count('?')==1 and '\n  one.ipynb\n  two.ipynb\n' in seen
+    assert 'one.ipynb replaced; yours is one_mine.ipynb' in seen
     assert texts(both)=={**texts(lessons), 'one_mine': 'one by me', 'two_mine': 'two by me'}
     (both/'one.ipynb').write_text('one, corrected, by me')
     assert terminal(both, 'y\n')==(0, f'Lessons in {both}\n  1 changed by you, left as they are\n')
@@ -123,7 +128,8 @@ def test_replace_keeps_both(both, lessons, terminal):
 def test_a_second_replace_finds_another_name(both, lessons, terminal):
     (both/'one_mine.ipynb').write_text('of an earlier time')
     terminal(both, 'yes\n')
-    assert texts(both)=={**texts(lessons), 'one_mine': 'of an earlier time', 'one_mine_2': 'one by me', 'two_mine': 'two by me'}
+    assert texts(both)=={**texts(lessons), 'one_mine': 'of an earlier time', 'one_mine_2': 'one by me',
+                         'two_mine': 'two by me'}
 
 @pytest.mark.parametrize('answer', ['\n', 'n\n', 'what?\n', '\x04'], ids=['Enter','n','what','Ctrl-D'])
 def test_keep_is_the_default(both, terminal, answer):
@@ -136,18 +142,21 @@ def test_who_kept_is_asked_again_only_when_the_lesson_changes_again(both, lesson
     assert 'Replace' not in terminal(both, 'y\n')[1]
     (lessons/'one.ipynb').write_text('one, corrected twice')
     seen = terminal(both, 'y\n')[1]
-    assert 'Replace' in seen and 'two.ipynb' not in seen and texts(both)=={**texts(lessons), 'one_mine': 'one by me', 'two': 'two by me'}
+    assert 'Replace' in seen and 'two.ipynb' not in seen
+    assert texts(both)=={**texts(lessons), 'one_mine': 'one by me', 'two': 'two by me'}
 
 def test_the_rest_is_copied_before_the_question(both, lessons, terminal):
     (lessons/'index.ipynb').write_text('index, corrected')
     status,seen = terminal(both, 'Ctrl-C')
-    assert status==130 and 'Traceback' not in seen and texts(both)=={'index': 'index, corrected', 'one': 'one by me', 'two': 'two by me'}
+    assert status==130 and 'Traceback' not in seen
+    assert texts(both)=={'index': 'index, corrected', 'one': 'one by me', 'two': 'two by me'}
 
 def test_without_a_terminal_nothing_is_replaced(both, copy, lessons):
     before = files(both)
     for _ in range(2):
         said = copy()
-        assert '\n  one.ipynb\n  two.ipynb\n' in said and 'rename yours and run this command again' in said and files(both)==before
+        assert '\n  one.ipynb\n  two.ipynb\n' in said and 'rename yours and run this command again' in said
+        assert files(both)==before
     (both/'one.ipynb').rename(both/'my one.ipynb')
     copy()
     assert (both/'one.ipynb').read_text()=='one, corrected'
@@ -158,7 +167,8 @@ def test_a_damaged_record_is_as_good_as_none(copy, lessons, mine, record):
     (mine/'one.ipynb').write_text('one by me')
     (mine/lab.RECORD).unlink() if record is None else (mine/lab.RECORD).write_text(record)
     said = copy()
-    assert '\n  one.ipynb\n' in said and 'two.ipynb' not in said and (mine/'one.ipynb').read_text()=='one by me'
+    assert '\n  one.ipynb\n' in said and 'two.ipynb' not in said
+    assert (mine/'one.ipynb').read_text()=='one by me'
     (lessons/'two.ipynb').write_text('two, corrected')
     assert 'updated from the package: two.ipynb' in copy()
 
@@ -176,7 +186,9 @@ def test_the_lessons_themselves_are_not_copied(ch4, lessons):
     p = ch4('lab', '--no-open', lessons, cwd=lessons.parents[1])
     assert p.returncode==0 and 'nothing was copied' in p.stdout and files(lessons)==before
 
-def refused(p): return p.returncode==1 and p.stdout=='' and p.stderr.startswith('ch4: ') and p.stderr.count('\n')==1 and 'ch4 lab FOLDER' in p.stderr
+def refused(p):
+    one_line = p.stderr.startswith('ch4: ') and p.stderr.count('\n')==1
+    return p.returncode==1 and p.stdout=='' and one_line and 'ch4 lab FOLDER' in p.stderr
 
 def test_not_a_folder(ch4, mine):
     mine.write_text('dear folder')
@@ -200,7 +212,8 @@ def test_nothing_is_half_written(mine):
     "No file larger than the first two lessons can be written, as on a full disk"
     pytest.importorskip('resource')
     limit = max(f.stat().st_size for f in NOTEBOOKS[:2])
-    p = subprocess.run([sys.executable, '-c', FULL_DISK, mine, str(limit)], cwd=ROOT, capture_output=True, text=True)
+    cmd = [sys.executable, '-c', FULL_DISK, mine, str(limit)]
+    p = subprocess.run(cmd, cwd=ROOT, capture_output=True, text=True)
     assert refused(p) and '03_descent.ipynb' in p.stderr
     assert files(mine)=={f.name: f.read_bytes() for f in NOTEBOOKS[:2]}
 
@@ -223,17 +236,20 @@ sys.exit(int(os.environ['STATUS']))
 @pytest.fixture
 def jupyter(tmp_path):
     "The environment with a package `jupyterlab` that only notes how it was called"
-    (tmp_path/'fake'/'jupyterlab').mkdir(parents=True)
-    for name,text in (('__init__',''), ('__main__',FAKE)): (tmp_path/'fake'/'jupyterlab'/f'{name}.py').write_text(text)
-    return {'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path/"fake"}', 'CALLED': str(tmp_path/'called'), 'STATUS': '0'}
+    fake = tmp_path/'fake'
+    (fake/'jupyterlab').mkdir(parents=True)
+    for name,text in (('__init__',''), ('__main__',FAKE)): (fake/'jupyterlab'/f'{name}.py').write_text(text)
+    return {'PYTHONPATH': f'{ROOT}{os.pathsep}{fake}', 'CALLED': str(tmp_path/'called'), 'STATUS': '0'}
 
 @pytest.mark.parametrize('ends, status', [('0',0), ('7',7), pytest.param('-15', 143, marks=posix)])
 def test_opens_jupyterlab_and_passes_its_status_on(ch4, jupyter, tmp_path, ends, status):
     (tmp_path/'colorsys.py').write_text('1/0')  # a file of the reader's that must not get in the way
     p = ch4('lab', 'my lessons', cwd=tmp_path, env={**jupyter, 'STATUS': ends})
     folder = tmp_path/'my lessons'
-    assert (p.returncode, p.stdout, p.stderr)==(status, f'Lessons in {folder}\n  {len(NOTEBOOKS)} copied\nJupyterLab is here\n', '')
-    assert json.loads((tmp_path/'called').read_text())==[[f'--ServerApp.root_dir={folder}', str(folder/'index.ipynb')], sys.executable]
+    said = f'Lessons in {folder}\n  {len(NOTEBOOKS)} copied\nJupyterLab is here\n'
+    assert (p.returncode, p.stdout, p.stderr)==(status, said, '')
+    called = json.loads((tmp_path/'called').read_text())
+    assert called==[[f'--ServerApp.root_dir={folder}', str(folder/'index.ipynb')], sys.executable]
 
 def test_no_open_does_not_open(ch4, jupyter, mine, tmp_path):
     ch4('lab', '--no-open', mine, env=jupyter)
@@ -241,16 +257,19 @@ def test_no_open_does_not_open(ch4, jupyter, mine, tmp_path):
 
 @posix
 def test_ctrl_c_ends_as_jupyterlab_does(jupyter, mine, tmp_path):
-    p = subprocess.Popen([sys.executable, '-m', 'fastbook_ch4.cli', 'lab', mine], env={**os.environ, **jupyter, 'LASTS': '60'},
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, preexec_fn=heed_ctrl_c)
+    cmd = [sys.executable, '-m', 'fastbook_ch4.cli', 'lab', mine]
+    p = subprocess.Popen(cmd, env={**os.environ, **jupyter, 'LASTS': '60'}, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, start_new_session=True, preexec_fn=heed_ctrl_c)
     while not (tmp_path/'called').exists() and p.poll() is None: time.sleep(.05)
     os.killpg(p.pid, signal.SIGINT)
     out,_ = p.communicate(timeout=30)
-    assert p.returncode==0 and out.endswith(f'{len(NOTEBOOKS)} copied\nJupyterLab is here\nJupyterLab has ended\n')
+    told = f'{len(NOTEBOOKS)} copied\nJupyterLab is here\nJupyterLab has ended\n'
+    assert p.returncode==0 and out.endswith(told)
 
 def test_without_jupyterlab_the_lessons_are_there_all_the_same(mine, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'jupyterlab', None)
     assert cli.main(['lab', str(mine)])==1
     said = capsys.readouterr()
-    assert f'{len(NOTEBOOKS)} copied' in said.out and said.err.count('\n')==1 and 'pip install jupyterlab' in said.err and str(mine) in said.err
+    assert f'{len(NOTEBOOKS)} copied' in said.out and said.err.count('\n')==1
+    assert 'pip install jupyterlab' in said.err and str(mine) in said.err
     assert len(list(mine.glob('*.ipynb')))==len(NOTEBOOKS)

@@ -53,7 +53,9 @@ def distributions(names):
     assert names<=found.keys(), f'not installed: {names-found.keys()}'
     return {name: canonicalize_name(found[name][0]) for name in names}
 
-def notebook(name): return '\n'.join(re.sub(r'^(\s*)[%!].*', r'\1pass', source, flags=re.M) for source,_ in code(name))
+def notebook(name):
+    "The Python of all cells of a notebook"
+    return '\n'.join(re.sub(r'^(\s*)[%!].*', r'\1pass', source, flags=re.M) for source,_ in code(name))
 
 FILES = [f for folder in ('fastbook_ch4','tools','tests') for f in sorted((ROOT/folder).rglob('*.py'))]
 SOURCES = {**{f.relative_to(ROOT).as_posix(): f.read_text(encoding='utf8') for f in FILES},
@@ -84,5 +86,6 @@ def test_what_is_not_imported_is_used_as_said(name):
     assert name in RUN|LAB|IN_DEV and text in (ROOT/file).read_text(encoding='utf8')
 
 def test_imports_are_seen_wherever_they_are():
-    source = 'import a,b.c as d\nfrom e.f import g\nif a:\n    import h\ndef f():\n    import i\nfrom . import j'
+    source = 'import a,b.c as d\nfrom e.f import g\nif a:\n    import h\ndef f():\n    import i\n'
+    source += 'from . import j'
     assert imports(source)==set('abehi') and imports(source, anywhere=False)==set('abeh')

@@ -1,4 +1,4 @@
-"The fast paths: loaders that slice tensors, resnet18 on them, memory, and the benchmark itself (no test asserts a time)"
+"The fast paths: loaders that slice tensors, resnet18 on them, memory and the benchmark (no test asserts a time)"
 import copy,csv,os,subprocess,sys,warnings
 
 import matplotlib.pyplot as plt, pytest, torch, torch.nn.functional as F
@@ -8,7 +8,8 @@ from fastbook_ch4.data import *
 from fastbook_ch4.learner import *
 from fastbook_ch4.vision import *
 from fastbook_ch4.plumbing.images import image_files
-from fastbook_ch4.plumbing.fast import grey_dataloaders, fused_adamw, WholeMap, trim_kernels, fast_resnet_learner
+from fastbook_ch4.plumbing.fast import (
+    WholeMap, fast_resnet_learner, fused_adamw, grey_dataloaders, trim_kernels)
 from conftest import ROOT
 from PIL import Image
 from fastai.vision.all import ClassificationInterpretation, load_learner, set_seed
@@ -32,7 +33,8 @@ def test_every_picture_once_each_epoch_in_a_new_order(digits):
     assert sorted(first)==sorted(second)==list(range(N)) and first!=second!=list(range(N))
 
 def test_pictures_keep_their_targets(digits):
-    for xb,yb in Digits('', ['7','3'], *digits).dataloaders(bs=32).train: assert torch.equal((xb[:,0]*N).round().int()%2, yb[:,0])
+    for xb,yb in Digits('', ['7','3'], *digits).dataloaders(bs=32).train:
+        assert torch.equal((xb[:,0]*N).round().int()%2, yb[:,0])
 
 def test_same_seed_same_order(digits):
     def order():
@@ -42,7 +44,7 @@ def test_same_seed_same_order(digits):
 
 @pytest.mark.parametrize('flat, lengths', [(True,[32,32,16]), (False,[32,32])])
 def test_short_last_batch(digits, flat, lengths):
-    "A last batch of one picture would stop batch normalisation, so loaders of pictures drop it; validation never does"
+    "One picture stops batch normalisation, so loaders of pictures drop a short batch; validation never does"
     dls = Digits('', ['7','3'], *digits).dataloaders(bs=32, flat=flat)
     assert [len(xb) for xb,_ in dls.train]==lengths and len(dls.train)==len(lengths)
     assert numbers(dls.valid)==[list(range(10))]
@@ -84,7 +86,7 @@ def test_on_a_gpu(few, loaders):
         assert learn.predict(image_files(few/'valid'/'3')[0])[0] in ('3','7')
 
 def test_the_source_is_not_changed_by_training(few):
-    x,y,*_ = before = digit_tensors(few)
+    x,y,*_ = digit_tensors(few)
     dls = Digits('', ['7','3'], (x.view(-1,28,28),y), (x.view(-1,28,28),y)).dataloaders(bs=16)
     copy = x.clone()
     for xb,_ in dls.train: xb.mul_(0)
@@ -95,7 +97,8 @@ def test_the_source_is_not_changed_by_training(few):
 @pytest.fixture(scope='module')
 def learn(shipped, once, tmp_path_factory):
     set_seed(0)
-    learn = fast_resnet_learner(grey_dataloaders(shipped, bs=32, device='cpu'), path=tmp_path_factory.mktemp('fast'))
+    dls = grey_dataloaders(shipped, bs=32, device='cpu')
+    learn = fast_resnet_learner(dls, path=tmp_path_factory.mktemp('fast'))
     def train():
         learn.fit_one_cycle(4)
         return learn.model.state_dict(),learn.recorder.values
@@ -171,12 +174,14 @@ def test_trimmed_kernels_change_nothing_but_the_time(size, trimmed):
         if p.shape==q.shape: assert torch.allclose(p.grad, q.grad, atol=1e-4), name
         else:
             left = p.grad.flatten(2).abs().sum((0,1))>0
-            assert left.sum()==q[0,0].numel() and torch.allclose(p.grad.flatten(2)[...,left], q.grad.flatten(2), atol=1e-4), name
+            assert left.sum()==q[0,0].numel(), name
+            assert torch.allclose(p.grad.flatten(2)[...,left], q.grad.flatten(2), atol=1e-4), name
     for m in (plain,ours): m.eval()
     with torch.no_grad(): assert torch.allclose(plain(x), ours(x), atol=1e-4)
 
 def test_pictures_of_another_size_are_refused(learn):
-    with pytest.raises(ValueError, match='size of the training pictures'), torch.no_grad(): learn.model(torch.rand(2,1,64,64))
+    with pytest.raises(ValueError, match='size of the training pictures'), torch.no_grad():
+        learn.model(torch.rand(2,1,64,64))
 
 def test_fused_adamw_equals_adamw():
     ours,theirs = nn.Linear(5,1),nn.Linear(5,1)
@@ -192,11 +197,13 @@ def test_fused_adamw_equals_adamw():
 
 # Memory and the benchmark
 
-def bench(*args): return subprocess.run([sys.executable, ROOT/'tools'/'bench.py', *map(str, args)], capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+def bench(*args):
+    cmd = [sys.executable, ROOT/'tools'/'bench.py', *map(str, args)]
+    return subprocess.run(cmd, capture_output=True, text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
 
 @pytest.mark.full
 def test_memory(full, monkeypatch):
-    "Loading the full sample and training the linear models takes at most three times the memory of its tensors"
+    "Loading the full sample and training the linear models takes at most 3 times the memory of its tensors"
     monkeypatch.syspath_prepend(ROOT/'tools')
     monkeypatch.setenv('PYTHONPATH', str(ROOT))
     from bench import child
@@ -209,9 +216,13 @@ def test_bench(full, tmp_path):
     rows = list(csv.DictReader(open(tmp_path/'bench.csv')))
     assert list(rows[0])==['work','book_seconds','our_seconds','ratio','book_accuracy','our_accuracy']
     assert [r['work'] for r in rows]==['images to tensors, second time', 'linear model, own loop, 20 epochs']
-    assert all(float(r['ratio'])==pytest.approx(float(r['our_seconds'])/float(r['book_seconds']), rel=.05) for r in rows)
-    assert not rows[0]['book_accuracy'] and .95<float(rows[1]['book_accuracy'])<=float(rows[1]['our_accuracy'])
-    assert 'CPU cores' in (tmp_path/'machine.txt').read_text() and 'index_select' in (tmp_path/'report.txt').read_text()
+    for r in rows:
+        ratio = float(r['our_seconds'])/float(r['book_seconds'])
+        assert float(r['ratio'])==pytest.approx(ratio, rel=.05)
+    assert not rows[0]['book_accuracy']
+    assert .95<float(rows[1]['book_accuracy'])<=float(rows[1]['our_accuracy'])
+    assert 'CPU cores' in (tmp_path/'machine.txt').read_text()
+    assert 'index_select' in (tmp_path/'report.txt').read_text()
 
 def test_bench_says_what_it_takes(tmp_path):
     p = bench('--only', 'tea', '--out', tmp_path/'out')
@@ -222,6 +233,7 @@ def test_the_page_shows_one_run():
     text = (ROOT/'site'/'speed.md').read_text(encoding='utf8')
     rows = [[c.strip() for c in line.split('|')[1:-1]] for line in text.splitlines() if line.startswith('|')]
     works = [r for r in rows if len(r)==7][2:]
-    assert [r[0].split(',')[0] for r in works]==['images to tensors', 'linear model', 'linear model in Learner', 'two layers in Learner', 'resnet18']
+    assert [r[0].split(',')[0] for r in works]==[
+        'images to tensors', 'linear model', 'linear model in Learner', 'two layers in Learner', 'resnet18']
     for _,book,ours,ratio,*_ in works: assert float(ratio)==pytest.approx(float(ours)/float(book), abs=.02)
     assert 'Measured on:' in text
