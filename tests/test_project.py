@@ -9,21 +9,26 @@ from conftest import ROOT
 SETTINGS = configparser.ConfigParser(interpolation=None)
 SETTINGS.read(ROOT/'settings.ini')
 BIN = Path(sysconfig.get_path('scripts'))
+NO_SOURCES = ('.git', '.venv', 'runs', '.fastai', 'build', 'dist', '*.egg-info', '__pycache__',
+              '.pytest_cache', 'models')
 
 
 @pytest.fixture(scope='module')
 def copy(tmp_path_factory):
     "A copy of the project's sources, to build and export in"
     dest = tmp_path_factory.mktemp('copy')/'project'
-    shutil.copytree(ROOT, dest, ignore=shutil.ignore_patterns('.git', '.venv', 'runs', '.fastai', 'build', 'dist', '*.egg-info', '__pycache__', '.pytest_cache', 'models'))
+    shutil.copytree(ROOT, dest, ignore=shutil.ignore_patterns(*NO_SOURCES))
     return dest
 
 def run(*cmd, cwd, **env):
-    p = subprocess.run([str(o) for o in cmd], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True)
+    cmd,env = [str(o) for o in cmd],{**os.environ, **env}
+    p = subprocess.run(cmd, cwd=cwd, env=env, capture_output=True, text=True)
     assert p.returncode==0, p.stdout+p.stderr
     return p.stdout
 
-def files(folder, pattern): return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.glob(pattern)}
+def files(folder, pattern):
+    "The files of `folder` that match `pattern`, by their paths in it"
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.glob(pattern)}
 
 # Notebooks and modules
 
@@ -36,7 +41,7 @@ def test_notebooks_are_clean(copy):
     assert files(copy/'nbs', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
 
 def module_name(file):
-    "What the module in `file` is called below the package: `data`, `store.files`, and `store` for its `__init__`"
+    "What the module in `file` is called in the package: `data`, `store.files`, `store` for its `__init__`"
     return '.'.join(file.relative_to(ROOT/'fastbook_ch4').with_suffix('').parts).removesuffix('.__init__')
 
 FILES = {module_name(f): f for f in sorted((ROOT/'fastbook_ch4').rglob('*.py'))}
@@ -54,8 +59,9 @@ def test_public_definitions_have_a_docstring(module):
 def test_no_function_reads_a_variable_of_the_module(module):
     "Constants in capitals, functions, classes and imports are fine"
     tree = ast.parse(module.read_text())
-    variables = {t.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets for t in ast.walk(target)
-                 if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)} - {'__all__'}
+    targets = [o for node in tree.body if isinstance(node, ast.Assign) for o in node.targets]
+    names = [o for target in targets for o in ast.walk(target) if isinstance(o, ast.Name)]
+    variables = {o.id for o in names if isinstance(o.ctx, ast.Store)}-{'__all__'}
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 ORDER = ['store.files','store.catalogue','store.archive','store.download','store',
@@ -63,11 +69,12 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder',
          'neurons','thermometer','birds','multiclass','application','app.page','app.server','app',
-         'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger','questions','all',
+         'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
+         'questions','all',
          'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']
 
 def modules_used(source, package='fastbook_ch4'):
-    "The modules of this package that `source`, the Python text of a module in `package`, imports, wherever in it"
+    "The modules of ours that `source`, the Python text of a module in `package`, imports, wherever in it"
     names,modules = set(),{f'fastbook_ch4.{name}' for name in ORDER}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import): names |= {o.name for o in node.names}
@@ -77,13 +84,16 @@ def modules_used(source, package='fastbook_ch4'):
             names |= inner if inner<=modules else inner|{base}
     return {name.removeprefix('fastbook_ch4.') for name in names & modules}
 
-@pytest.mark.parametrize('line', ['from .data import URLs', 'from . import data', 'from fastbook_ch4.data import *', 'from fastbook_ch4 import cli,data',
-    'import fastbook_ch4.data', 'import os,fastbook_ch4.data as d', 'def f():\n    if True: from fastbook_ch4.data import URLs'])
+@pytest.mark.parametrize('line', [
+    'from .data import URLs', 'from . import data', 'from fastbook_ch4.data import *',
+    'from fastbook_ch4 import cli,data', 'import fastbook_ch4.data', 'import os,fastbook_ch4.data as d',
+    'def f():\n    if True: from fastbook_ch4.data import URLs'])
 def test_every_way_to_import_is_seen(line): assert 'data' in modules_used(line)
 
 @pytest.mark.parametrize('line, used', [
-    ('from ..data import URLs', 'data'), ('from .. import data', 'data'), ('from . import files', 'store.files'),
-    ('from .files import lock', 'store.files'), ('def f(): from fastbook_ch4.store.files import lock', 'store.files'),
+    ('from ..data import URLs', 'data'), ('from .. import data', 'data'),
+    ('from . import files', 'store.files'), ('from .files import lock', 'store.files'),
+    ('def f(): from fastbook_ch4.store.files import lock', 'store.files'),
     ('import fastbook_ch4.store.files', 'store.files'), ('from .. import store', 'store')])
 def test_every_way_to_import_from_a_folder_below_is_seen(line, used):
     assert modules_used(line, 'fastbook_ch4.store')=={used}
@@ -91,7 +101,8 @@ def test_every_way_to_import_from_a_folder_below_is_seen(line, used):
 @pytest.mark.parametrize('module', MODULES, ids=module_name)
 def test_nothing_is_checked_by_assert(module):
     "`python -O` leaves those out"
-    assert not [node for node in ast.walk(ast.parse(module.read_text(encoding='utf8'))) if isinstance(node, ast.Assert)]
+    tree = ast.parse(module.read_text(encoding='utf8'))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
 
 def test_a_module_imports_nothing_from_a_later_lesson():
     "Not even inside a function"
@@ -116,17 +127,21 @@ def test_every_bound_has_its_reason():
     lines = [(line.strip(),notes) for notes,lines in lists for line in lines.splitlines()]
     assert len(lists)==4 and len(lines)>20
     for line,notes in lines:
-        assert '>=' in line and ('<' not in line or re.match(r'[\w.-]+', line)[0] in notes), f'{line}: why not older or newer?'
+        explained = '<' not in line or re.match(r'[\w.-]+', line)[0] in notes
+        assert '>=' in line and explained, f'{line}: why not older or newer?'
 
 def test_the_page_of_guarantees_names_tests_that_exist():
     page = (ROOT/'site'/'guarantees.md').read_text(encoding='utf8')
     rows = [line for line in page.splitlines() if line.startswith('- ')]
     named = re.findall(r'`(test_\w+\.py)::(\w+)`', page)
-    assert len(rows)>15 and all('*Proved by* `test' in row for row in rows) and (ROOT/'tests'/'anywhere.sh').exists()
+    assert len(rows)>15 and all('*Proved by* `test' in row for row in rows)
+    assert (ROOT/'tests'/'anywhere.sh').exists()
     table = [line.split('|')[3] for line in page.splitlines() if line.startswith('| `')]
     named += [('test_fastai_table.py',test) for cell in table for test in re.findall(r'`(test_\w+)`', cell)]
     assert len(table)>12
-    for file,test in named: assert re.search(rf'^def {test}\(', (ROOT/'tests'/file).read_text(encoding='utf8'), re.M), f'{file}::{test}'
+    for file,test in named:
+        source = (ROOT/'tests'/file).read_text(encoding='utf8')
+        assert re.search(rf'^def {test}\(', source, re.M), f'{file}::{test}'
 
 def test_no_machine_paths_or_hosts():
     tracked = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
@@ -141,7 +156,8 @@ def test_readme_is_made_from_the_index(tmp_path):
     assert files(tmp_path/'images', '*')==files(ROOT/'images', '*')
 
 def test_readme_shows_what_the_ladder_prints(trained):
-    from fastbook_ch4.ladder import STEPS, format_ladder
+    from fastbook_ch4.cli.ladder import table_text
+    from fastbook_ch4.ladder import STEPS, ladder_table
     block = re.search(r'```text\n(.*?)```', (ROOT/'README.md').read_text(), re.S).group(1).splitlines()
     rungs = [trained(name, 0) for name in list(STEPS)[:5]]
     ours = table_text(ladder_table(rungs)).splitlines()
@@ -152,8 +168,9 @@ def test_readme_shows_what_the_ladder_prints(trained):
 
 # The star import
 
-CHAPTER_NAMES = '''Image L Path SGD URLs array cnn_learner DataLoader DataLoaders F gv Learner nn np pd plot_function plt
-    resnet18 show_image tensor torch untar_data accuracy mnist_sample mnist_loss batch_accuracy BasicOptim'''.split()
+CHAPTER_NAMES = '''Image L Path SGD URLs array cnn_learner DataLoader DataLoaders F gv Learner nn np pd
+    plot_function plt resnet18 show_image tensor torch untar_data
+    accuracy mnist_sample mnist_loss batch_accuracy BasicOptim'''.split()
 
 def test_star_import():
     import fastai.vision.all as theirs
@@ -162,26 +179,32 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
-WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder','neurons','thermometer','birds','multiclass','application']
+WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
+            'neurons','thermometer','birds','multiclass','application']
+SLOW = [pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]
 
-@pytest.mark.parametrize('module', ['all','cli','app','ledger','questions', *[pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]])
+def python(*args): return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True)
+
+@pytest.mark.parametrize('module', ['all','cli','app','ledger','questions',*SLOW])
 def test_import_is_quiet(module):
-    p = subprocess.run([sys.executable, '-c', f'import fastbook_ch4.{module}'], cwd=ROOT, capture_output=True, text=True)
+    p = python('-c', f'import fastbook_ch4.{module}')
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
 
 def test_import_with_warnings_as_errors():
-    p = subprocess.run([sys.executable, '-W', 'error', '-c', 'from fastbook_ch4.all import *'], cwd=ROOT, capture_output=True, text=True)
+    p = python('-W', 'error', '-c', 'from fastbook_ch4.all import *')
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
 
 def test_others_warnings_still_show():
     code = 'import fastbook_ch4.all, warnings; warnings.warn("torch.jit.script is old")'
-    p = subprocess.run([sys.executable, '-W', 'always', '-c', code], cwd=ROOT, capture_output=True, text=True)
+    p = python('-W', 'always', '-c', code)
     assert 'UserWarning: torch.jit.script is old' in p.stderr
 
 # The wheel
 
 def test_wheel_works_elsewhere(copy, tmp_path):
-    run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', tmp_path/'dist', cwd=copy, PYTHONPATH='')  # a source archive, and from it the wheel
+    "A source archive is built, and from it the wheel"
+    build = sys.executable, '-m', 'build', '--no-isolation'
+    run(*build, '--outdir', tmp_path/'dist', cwd=copy, PYTHONPATH='')
     source = next((tmp_path/'dist').glob('*.tar.gz'))
     with tarfile.open(source) as archive: inside = {name.partition('/')[2] for name in archive.getnames()}
     assert {'README.md','LICENSE','CHANGELOG.md','CITATION.cff','CONTRIBUTING.md','settings.ini'}<=inside
@@ -189,15 +212,18 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     run(sys.executable, '-m', 'venv', tmp_path/'venv', cwd=tmp_path)
     bin = tmp_path/'venv'/('Scripts' if os.name=='nt' else 'bin')
     python = bin/'python'
-    site = Path(run(python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))', cwd=tmp_path).strip())
-    (site/'heavy.pth').write_text(sysconfig.get_path('purelib'))  # fastai and torch are borrowed; our editable install is not seen through this
+    where = 'import sysconfig; print(sysconfig.get_path("purelib"))'
+    site = Path(run(python, '-c', where, cwd=tmp_path).strip())
+    # fastai and torch are borrowed; our editable install is not seen through this
+    (site/'heavy.pth').write_text(sysconfig.get_path('purelib'))
     run(python, '-m', 'pip', 'install', '--no-deps', '--no-index', wheel, cwd=tmp_path, PYTHONPATH='')
     env = dict(FASTAI_HOME=str(tmp_path/'home'), FASTBOOK_CH4_OFFLINE='1', PYTHONPATH='')
     where = run(python, '-c', 'import fastbook_ch4; print(fastbook_ch4.__file__)', cwd=tmp_path, **env)
     assert str(tmp_path) in where
     package = site/'fastbook_ch4'
     assert files(package/'lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
-    assert (package/'py.typed').exists() and (package/'ledger'/'claims.csv').exists() and files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
+    assert (package/'py.typed').exists() and (package/'ledger'/'claims.csv').exists()
+    assert files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
     assert files(package/'app', '*.html')==files(ROOT/'fastbook_ch4'/'app', '*.html')
     assert files(package/'app'/'static', '*')==files(ROOT/'fastbook_ch4'/'app'/'static', '*')
     run(bin/'ch4', 'lab', '--no-open', cwd=tmp_path, **env)
