@@ -90,7 +90,8 @@ def test_a_plain_install_is_whole(plain):
     p = plain.call('python', '-W', 'error', '-c', star)
     assert p.status==0 and p.err=='', p
     files = [f.relative_to(ROOT/'fastbook_ch4') for f in (ROOT/'fastbook_ch4').rglob('*.py')]
-    modules = sorted({'.'.join(f.with_suffix('').parts).removesuffix('.__init__') for f in files}-{'__init__','cli.__main__'})
+    names = {'.'.join(f.with_suffix('').parts).removesuffix('.__init__') for f in files}
+    modules = sorted(names-{'__init__','cli.__main__'})
     p = plain.call('python', '-c', EACH, *modules)
     assert (p.status, p.out, p.err)==(0, '', '')
     # each command works or says what it lacks

@@ -1,4 +1,4 @@
-"The fast paths: loaders that slice tensors, resnet18 on them, memory and the benchmark (no test asserts a time)"
+"The fast paths: loaders that slice tensors, resnet18 on them, memory, the benchmark (no test asserts a time)"
 import copy,csv,os,subprocess,sys,warnings
 
 import matplotlib.pyplot as plt, pytest, torch, torch.nn.functional as F

@@ -16,8 +16,8 @@ MATRIX = FLOWS['test']['jobs']['test']['strategy']['matrix']
 
 def check(*paths):
     "Run the schema checker, which brings GitHub's schema along; returns its exit status and output"
-    cmd = [sys.executable, '-m', 'check_jsonschema', '--builtin-schema', 'vendor.github-workflows', *map(str, paths)]
-    p = subprocess.run(cmd, capture_output=True, text=True, encoding='utf8')
+    cmd = [sys.executable, '-m', 'check_jsonschema', '--builtin-schema', 'vendor.github-workflows']
+    p = subprocess.run([*cmd, *map(str, paths)], capture_output=True, text=True, encoding='utf8')
     return p.returncode, p.stdout+p.stderr
 
 def script(where, start):
@@ -26,7 +26,8 @@ def script(where, start):
 
 def bash(script, cwd, **env):
     "Run `script` as GitHub does on Linux; returns its exit status and output"
-    p = subprocess.run(['bash', '-e', '-o', 'pipefail', '-c', script], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True)
+    cmd = ['bash', '-e', '-o', 'pipefail', '-c', script]
+    p = subprocess.run(cmd, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True)
     return p.returncode, p.stdout+p.stderr
 
 on_unix = pytest.mark.skipif(os.name=='nt', reason='these steps run on Linux')
@@ -54,11 +55,13 @@ def test_the_checker_refuses_a_broken_workflow(right, wrong, complaint, tmp_path
 def test_jobs_wait_for_jobs_that_exist():
     for where,job in JOBS.items():
         needs = job.get('needs', [])
-        for other in [needs] if isinstance(needs, str) else needs: assert other in FLOWS[where.split('/')[0]]['jobs'], where
+        there = FLOWS[where.split('/')[0]]['jobs']
+        for other in [needs] if isinstance(needs, str) else needs: assert other in there, where
 
 def test_every_job_has_a_timeout():
+    "The jobs of a called workflow have their own"
     for where,job in JOBS.items():
-        if 'uses' not in job: assert job['timeout-minutes']<=60, where  # the jobs of a called workflow have their own
+        if 'uses' not in job: assert job['timeout-minutes']<=60, where
 
 @pytest.mark.parametrize('where', JOBS)
 def test_what_a_job_runs_is_in_the_project(where):
@@ -104,7 +107,8 @@ def test_newest_versions_know_no_upper_bound(tmp_path):
 def test_no_workflow_names_the_branch():
     "`branch` in settings.ini is the one place; the site is that of the repository's default branch"
     branch = SETTINGS['DEFAULT']['branch']
-    for name,text in TEXTS.items(): assert not re.search(rf'(?<![\w/-]){re.escape(branch)}(?![\w-])', text), name
+    named = re.compile(rf'(?<![\w/-]){re.escape(branch)}(?![\w-])')
+    for name,text in TEXTS.items(): assert not named.search(text), name
     assert JOBS['site/build']['if']=='github.ref_name == github.event.repository.default_branch'
 
 # The site and the release
@@ -113,7 +117,8 @@ def test_the_site_is_what_make_docs_builds():
     steps = [step for where,step in STEPS if where=='site/build']
     assert any(step.get('run')=='make docs' for step in steps)
     path = next(step['with']['path'] for step in steps if 'upload-pages' in step.get('uses', ''))
-    assert path in re.search(r'^clean:.*\n\trm -rf (.*)', (ROOT/'Makefile').read_text(encoding='utf8'), re.M).group(1).split()
+    makefile = (ROOT/'Makefile').read_text(encoding='utf8')
+    assert path in re.search(r'^clean:.*\n\trm -rf (.*)', makefile, re.M).group(1).split()
 
 @on_unix
 def test_a_release_needs_the_tag_of_its_version():
@@ -132,10 +137,13 @@ def test_a_release_is_tested_and_built_before_it_is_published():
 def test_nobody_holds_a_secret_and_few_may_write():
     for name,text in TEXTS.items(): assert not re.search(r'secrets|password|github\.token', text, re.I), name
     for name,flow in FLOWS.items(): assert flow['permissions']=={'contents': 'read'}, name
-    may_write = {where: {k for k,v in job['permissions'].items() if v=='write'} for where,job in JOBS.items() if 'permissions' in job}
-    assert {k: v for k,v in may_write.items() if v}=={'site/deploy': {'pages','id-token'}, 'release/publish': {'id-token'}}
+    asked = {where: job['permissions'].items() for where,job in JOBS.items() if 'permissions' in job}
+    may_write = {where: {k for k,v in o if v=='write'} for where,o in asked.items()}
+    assert {where: o for where,o in may_write.items() if o}=={
+        'site/deploy': {'pages','id-token'}, 'release/publish': {'id-token'}}
 
 def test_concurrent_runs_are_in_a_group():
+    "Of their own: a called workflow in its caller's group would wait forever"
     groups = {name: flow['concurrency']['group'] for name,flow in FLOWS.items()}
-    assert all(group.startswith(name) for name,group in groups.items()), groups  # a called workflow in its caller's group waits forever
+    assert all(group.startswith(name) for name,group in groups.items()), groups
     assert [name for name,flow in FLOWS.items() if flow['concurrency']['cancel-in-progress']]==['test']
