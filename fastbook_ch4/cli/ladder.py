@@ -127,7 +127,7 @@ class Results:
         "Write the plot of the rungs and the mistakes of the best"
         import matplotlib.pyplot as plt
         from fastbook_ch4.plumbing.steps import plot_ladder
-        from fastbook_ch4.vision import show_mistakes
+        from fastbook_ch4.plumbing.mistakes import show_mistakes
         best,(x,y) = self.best,self.digits.valid
         figures = [plot_ladder(self.rungs),
                    show_mistakes(x, best.probs, y, self.digits.vocab, title=f'{best.step}: ')]
