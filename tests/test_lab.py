@@ -2,7 +2,7 @@
 import json,os,shutil,signal,subprocess,sys,time
 
 import nbformat,pytest
-from conftest import NOTEBOOKS,ROOT
+from conftest import NOTEBOOKS,ROOT,place
 from fastbook_ch4 import cli
 from fastbook_ch4.cli import lab
 
@@ -29,7 +29,10 @@ def copy(ch4, lessons, mine):
         return p.stdout
     return run
 
-def files(folder): return {f.name: f.read_bytes() for f in folder.iterdir()}
+def files(folder):
+    "The files in `folder` and its folders, by their paths in it"
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob('*') if f.is_file()}
+
 def texts(folder): return {f.stem: f.read_text() for f in sorted(folder.glob('*.ipynb'))}
 
 # A background job hands down that Ctrl-C is ignored
@@ -71,11 +74,11 @@ def test_other_files_are_none_of_our_business(copy, mine):
 def test_opening_a_lesson_is_no_change(ch4, mine):
     "JupyterLab adds metadata to a notebook that is only looked at"
     ch4('lab', '--no-open', mine)
-    for f in mine.glob('*.ipynb'):
+    for f in mine.rglob('*.ipynb'):
         nb = nbformat.read(f, as_version=4)
         nb.metadata['language_info'] = {'name': 'python'}
         nbformat.write(nb, f)
-        assert f.read_bytes()!=(ROOT/'nbs'/f.name).read_bytes()
+        assert f.read_bytes()!=(ROOT/'nbs'/f.relative_to(mine)).read_bytes()
     assert ch4('lab', '--no-open', mine).stdout==f'Lessons in {mine}\n'
 
 # Changed by the reader and in the package
@@ -178,7 +181,8 @@ def test_from_a_checkout_into_the_default_folder(ch4, tmp_path):
     "And again from inside it, where no second one is made"
     assert f'{len(NOTEBOOKS)} copied' in ch4('lab', '--no-open', cwd=tmp_path).stdout
     made = tmp_path/'ch4_lessons'
-    assert {n: b for n,b in files(made).items() if n!=lab.RECORD}=={f.name: f.read_bytes() for f in NOTEBOOKS}
+    copied = {name: data for name,data in files(made).items() if name!=lab.RECORD}
+    assert copied=={f'{place(f)}.ipynb': f.read_bytes() for f in NOTEBOOKS}
     assert ch4('lab', '--no-open', cwd=made).stdout==f'Lessons in {made}\n'
     assert not (made/'ch4_lessons').exists()
 
@@ -273,4 +277,4 @@ def test_without_jupyterlab_the_lessons_are_there_all_the_same(mine, monkeypatch
     said = capsys.readouterr()
     assert f'{len(NOTEBOOKS)} copied' in said.out and said.err.count('\n')==1
     assert 'pip install jupyterlab' in said.err and str(mine) in said.err
-    assert len(list(mine.glob('*.ipynb')))==len(NOTEBOOKS)
+    assert len(list(mine.rglob('*.ipynb')))==len(NOTEBOOKS)
