@@ -6,6 +6,20 @@ const reachable = () => document.querySelectorAll('pre, .sd-table, .cell-output-
 })
 addEventListener('load', reachable)
 addEventListener('resize', reachable)
+addEventListener('toggle', reachable, true) // code that was folded
+
+// Where a line of code wraps, its rest stands further in, or it would look like a statement of its own
+for (const code of document.querySelectorAll('pre.code-overflow-wrap > code')) {
+  if (code.querySelector('span[id]')) continue // Quarto marks the lines itself
+  let open = '' // the tag of a text that goes on in the next line
+  code.innerHTML = code.innerHTML.split('\n').map(line => {
+    const text = open + line
+    const tag = (text.match(/<[^>]*>/g) || []).at(-1) || '</span>'
+    open = tag === '</span>' ? '' : tag
+    const indent = line.search(/\S|$/)
+    return `<span class="line" style="--rest: ${indent + 2}ch">${text}${open && '</span>'}</span>`
+  }).join('\n')
+}
 
 // The first stop on every page leads past the menus
 document.body.insertAdjacentHTML('afterbegin', '<a class="skip" href="#quarto-document-content">Skip to the text</a>')
