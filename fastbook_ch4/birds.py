@@ -32,7 +32,8 @@ def pick_classes(
     "Keep the images of some classes and number these anew"
     check_tensors(x, y)
     if isinstance(labels, set) or len(set(labels)&set(CIFAR10_LABELS))<len(labels):
-        raise ValueError(f'Pass labels of CIFAR-10, each once, not {labels}. They are {", ".join(CIFAR10_LABELS)}.')
+        raise ValueError(f'Pass labels of CIFAR-10, each once, not {labels}. '
+                         f'They are {", ".join(CIFAR10_LABELS)}.')
     if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
     label_map = {CIFAR10_LABELS.index(label): i for i,label in enumerate(labels)}
     keep = torch.isin(y, torch.tensor(list(label_map)))
@@ -46,8 +47,9 @@ def torchvision_cifar(
     "CIFAR-10 as torchvision's `CIFAR10` has it; nothing is downloaded"
     root = Path(root or store.data_home())
     try: ds = CIFAR10(root, train=train)
-    except RuntimeError: raise FileNotFoundError(f"torchvision's CIFAR-10 is not in {root}. To download 170 MB: "
-                                                 f"CIFAR10('{root}', download=True)") from None
+    except RuntimeError:
+        raise FileNotFoundError(f"torchvision's CIFAR-10 is not in {root}. To download 170 MB: "
+                                f"CIFAR10('{root}', download=True)") from None
     return torch.from_numpy(ds.data).permute(0,3,1,2), torch.tensor(ds.targets)
 
 # %% ../nbs/14_birds.ipynb #32e8ad12
@@ -56,31 +58,43 @@ def _installed_or_downloaded():
     installed = [store.folder(name) for name in ('cifar10','cifar2') if store.is_installed(name)]
     if installed: return installed[0]
     try: return store.download(name='cifar10', key='CIFAR')
-    except OSError as e: raise FileNotFoundError(
-        f'There are no images of birds and planes on this machine, and none were downloaded ({e}). With a network, '
-        'run this again: it downloads 170 MB. From a file, cifar2.tgz or cifar10.tgz: ch4 data --archive FILE') from None
+    except OSError as e:
+        raise FileNotFoundError(
+            f'There are no images of birds and planes on this machine, and none were downloaded ({e}). '
+            'With a network, run this again: it downloads 170 MB. '
+            'From a file, cifar2.tgz or cifar10.tgz: ch4 data --archive FILE') from None
 
 def _split(path, split):
     "Label -> colour images of one split"
     folders = {label: Path(path)/split/label for label in ('airplane','bird')}
     for f in folders.values():
         if not f.is_dir():
-            raise FileNotFoundError(f'There is no folder {f}. Expected train and test, each with airplane and bird.')
+            raise FileNotFoundError(f'There is no folder {f}. Expected train and test, '
+                                    'each with airplane and bird.')
     return {f: colour_images(f) for f in folders.values()}
 
+def _check_one_size(splits):
+    "Refuse `splits` of more than one size, with a folder for each"
+    sizes = {f'{x.shape[3]}x{x.shape[2]}': f for part in splits for f,x in part.items()}
+    if len(sizes)>1:
+        found = '; '.join(f'{f} has images of {size} pixels' for size,f in sizes.items())
+        raise ValueError(f'{found}. Make all one size.')
+
+def _numbered(part):
+    "The images of all labels of `part`, and the number of each one's label"
+    counts = torch.tensor([len(x) for x in part.values()])
+    return torch.cat(list(part.values())), torch.arange(len(part)).repeat_interleave(counts)
+
 def birds_and_planes(
-    path=None, # Folder with `train/airplane`, `train/bird`, `test/airplane` and `test/bird`; if `None` what is there
-) -> tuple: # `(train_x, train_y), (test_x, test_y)`: x (n, 3, h, w) uint8, y (n,) int64, 0 airplane, 1 bird
+    path=None, # Folder with `train` and `test`, in each `airplane` and `bird`; if `None` what is there
+) -> tuple: # `(train_x, train_y), (test_x, test_y)`: x (n, 3, h, w) uint8, y (n,) int64, 1 for a bird
     "CIFAR-10's airplanes and birds, from a folder, fastai's or torchvision's copy, or a download by fastai"
     if path is None and not any(map(store.is_installed, ('cifar10','cifar2'))):
         try: return tuple(pick_classes(*torchvision_cifar(train)) for train in (True,False))
         except FileNotFoundError: pass
     splits = [_split(path or _installed_or_downloaded(), split) for split in ('train','test')]
-    sizes = {f'{x.shape[3]}x{x.shape[2]}': f for part in splits for f,x in part.items()}
-    if len(sizes)>1:
-        raise ValueError('; '.join(f'{f} has images of {size} pixels' for size,f in sizes.items())+'. Make all one size.')
-    return tuple((torch.cat(list(part.values())), torch.arange(2).repeat_interleave(torch.tensor([len(x) for x in part.values()])))
-                 for part in splits)
+    _check_one_size(splits)
+    return tuple(map(_numbered, splits))
 
 # %% ../nbs/14_birds.ipynb #133b5aba
 def skip_cells(
@@ -91,7 +105,8 @@ def skip_cells(
     if shell is None: raise RuntimeError('There is no notebook here whose cells could be skipped.')
     def skip(lines):
         for need,reason in reasons.items():
-            if reason and f'#| needs: {need}' in map(str.strip, lines): return [f'print({f"Not run: {reason}"!r})\n']
+            if reason and f'#| needs: {need}' in map(str.strip, lines):
+                return [f'print({f"Not run: {reason}"!r})\n']
         return lines
     todo = shell.input_transformers_cleanup
     todo[:] = [f for f in todo if getattr(f, '__qualname__', '')!=skip.__qualname__] + [skip]
@@ -130,11 +145,12 @@ def shift_images(
     images, # (n, c, h, w)
     right,  # Pixels to the right, negative to the left
     down,   # Pixels down, negative up
-) -> torch.Tensor: # (n, c, h, w); `ValueError` for a shift beyond the picture
+) -> torch.Tensor: # (n, c, h, w)
     "Move `images`; the pixels of their edge fill what becomes free"
     check_tensors(images)
     h,w = images.shape[-2:]
-    if abs(right)>=w or abs(down)>=h: raise ValueError(f'A picture of {w}x{h} pixels cannot be moved by {right} and {down}.')
+    if abs(right)>=w or abs(down)>=h:
+        raise ValueError(f'A picture of {w}x{h} pixels cannot be moved by {right} and {down}.')
     rows,cols = (torch.arange(h)-down).clamp(0,h-1),(torch.arange(w)-right).clamp(0,w-1)
     return images[...,rows[:,None],cols]
 
@@ -143,14 +159,16 @@ def colour_dataloaders(
     train, # Images (n, 3, h, w) uint8 and targets (n,) int64
     valid, # The same, to validate on
     vocab, # The label of each target
-    bs=64, # Images per mini-batch; `ValueError` below 1. The training loader drops a shorter last one
+    bs=64, # Images per mini-batch; the training loader drops a shorter last one
     device='cpu', # Where all images go, at once
     item_tfms=None,  # fastai's transforms for single pictures
     batch_tfms=None, # fastai's transforms for mini-batches, before they are normalised
 ) -> DataLoaders: # Batches of x (bs, 3, h, w) float32, normalised by the training images, and y (bs,)
     "fastai `DataLoaders` of colour images that are in memory"
     for x,y in (train,valid): check_classes(check_bytes(x), y, len(vocab))
-    if train[0].shape[1:]!=valid[0].shape[1:]: raise ValueError('Training and validation images differ in size.')
-    tfms = [IntToFloatTensor(), *(batch_tfms or ()), Normalize.from_stats(*channel_stats(train[0]), cuda=False)]
+    if train[0].shape[1:]!=valid[0].shape[1:]:
+        raise ValueError('Training and validation images differ in size.')
+    normalize = Normalize.from_stats(*channel_stats(train[0]), cuda=False)
+    tfms = [IntToFloatTensor(), *(batch_tfms or ()), normalize]
     return memory_dataloaders(train, valid, list(vocab), read_colour, bs, val_bs=256, item_tfms=item_tfms,
                               batch_tfms=tfms, device=device)

@@ -35,8 +35,6 @@ TODO = {
     'nbs/08_models.ipynb': 'E501',
     'nbs/09_vision.ipynb': 'E501 assignments cells',
     'nbs/10_ladder.ipynb': 'E501 assignments cells',
-    'nbs/11_pitfalls.ipynb': 'E501 E731 E741 assignments',
-    'nbs/14_birds.ipynb': 'E501 assignments',
     'nbs/15_multiclass.ipynb': 'E501 E702',
     'nbs/16_application.ipynb': 'E501 F823 assignments',
 }
