@@ -15,51 +15,73 @@ from . import store
 from .plumbing.loaders import memory_dataloaders
 from .data import load_images
 from .plumbing.checks import check_pixels, check_tensors
-from .plumbing.images import label_folders, read_grey
+from .plumbing.images import check_one_size, label_folders, read_grey
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 
 # %% ../nbs/15_multiclass.ipynb #aa0d78f6
-def ten_digits() -> Path: # Folder with `train/0` to `train/9` (400 images each) and `valid/0` to `valid/9` (100 each)
+def ten_digits() -> Path: # Folder with `train/0` to `train/9`, 400 images each, and `valid`, 100 each
     "All ten digits, as far as they ship with this package"
     return store.install_shipped('fastbook_ch4_digits')
 
 # %% ../nbs/15_multiclass.ipynb #2c252b87
+def _check_labels(labels):
+    "`labels` as `label_folders` spells them, if there are some and each is there once"
+    names = [] if isinstance(labels, set) else [normalize('NFC', o) for o in labels or ()]
+    if not names or len(set(names))<len(names):
+        raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
+    return names
+
+def _images_by_label(folder, labels):
+    "A stack of images for each of `labels` in `folder`"
+    folders = label_folders(folder)
+    for o in labels:
+        if o not in folders:
+            raise ValueError(f'{folder} has no label {o!r}. '
+                             'Expected a folder for each label in train and in valid.')
+    return [load_images(folders[o]) for o in labels]
+
 def labelled_images(
     path,   # Folder in fastai's layout, with images of one size
     labels, # Names of folders in `train` and `valid`
-) -> tuple: # `(train_x, train_y), (valid_x, valid_y)`: x (n, 1, h, w) float32 in 0..1, y (n,) int64; `ValueError` for a missing label or sizes that differ
+) -> tuple: # `(train_x, train_y), (valid_x, valid_y)`: x (n, 1, h, w) float32 in 0..1, y (n,) int64
     "The images of `labels` under `path`; the target of each is the place of its label in that list"
-    def load(split):
-        folders = label_folders(Path(path)/split)
-        for o in labels:
-            if o not in folders:
-                raise ValueError(f'{Path(path)/split} has no label {o!r}. '
-                                 'Expected a folder for each label in train and in valid.')
-        images = [load_images(folders[o]) for o in labels]
-        sizes.update(tuple(o.shape[1:]) for o in images)
-        if len(sizes)>1: raise ValueError(f'{path} has images of {" and of ".join(map(str, sorted(sizes)))} pixels. Make all one size.')
-        return torch.cat(images)[:,None], torch.arange(len(labels)).repeat_interleave(torch.tensor([len(o) for o in images]))
-    if not labels or isinstance(labels, set) or len({normalize('NFC', o) for o in labels})<len(labels):
-        raise ValueError(f'Name at least one label, and each once, not {labels!r}.')
-    labels,sizes = [normalize('NFC', o) for o in labels],set()  # as `label_folders` spells them
-    return load('train'), load('valid')
+    labels = _check_labels(labels)
+    parts = [_images_by_label(Path(path)/split, labels) for split in ('train','valid')]
+    check_one_size(path, [x.shape[1:] for part in parts for x in part])
+    counts = [torch.tensor([len(x) for x in part]) for part in parts]
+    return tuple((torch.cat(part)[:,None], torch.arange(len(labels)).repeat_interleave(n))
+                 for part,n in zip(parts, counts))
 
 # %% ../nbs/15_multiclass.ipynb #6bc7746f
 def few_of_each(
     targets, # (n,) int64
-    n,       # How many of each target, at least 1; `ValueError` if there are not so many
+    n,       # How many of each target, at least 1
     seed=0,  # Another seed draws others
 ) -> torch.Tensor: # Positions (int64), those of the lowest target first
     "Random positions of `n` items of each target"
     check_tensors(targets)
     where = [(targets==t).nonzero()[:,0] for t in targets.unique()]
     rarest = min(map(len, where), default=0)
-    if not 1<=n<=rarest: raise ValueError(f'Cannot draw {n} of each target, since the rarest occurs {rarest} times. Pass a number from 1 to that.')
+    if not 1<=n<=rarest:
+        raise ValueError(f'Cannot draw {n} of each target, since the rarest occurs {rarest} times. '
+                         'Pass a number from 1 to that.')
     rng = torch.Generator().manual_seed(seed)
     return torch.cat([o[torch.randperm(len(o), generator=rng)[:n].to(o.device)] for o in where])
 
 # %% ../nbs/15_multiclass.ipynb #67f8f7c0
+def _check_parts(train, valid, n_labels):
+    "Refuse images and targets that do not fit, or targets that are no places among `n_labels`"
+    for x,y in (train,valid):
+        check_tensors(x, y)
+        if x.ndim!=4 or y.shape!=x.shape[:1]:
+            raise ValueError(f'Images {tuple(x.shape)} and targets {tuple(y.shape)} do not fit.')
+        if y.is_floating_point() or not ((y>=0) & (y<n_labels)).all():
+            raise ValueError(f'Targets must be integers from 0 to {n_labels-1}, '
+                             'the places of labels in `vocab`.')
+    if train[0].shape[1:]!=valid[0].shape[1:]:
+        raise ValueError('Training and validation images differ in size.')
+
 def class_dataloaders(
     train, # x (n, 1, h, w) float in 0..1 and y (n,) int64, as `labelled_images` returns them
     valid, # The same for the validation set
@@ -68,14 +90,9 @@ def class_dataloaders(
     batch_tfms=None, # fastai's transforms for mini-batches, such as `aug_transforms` returns
     device='cpu',    # Where all images go, at once
     item_tfms=None,  # fastai's transforms for single pictures
-) -> DataLoaders: # Batches of x (bs, 1, h, w) float32 and y (bs,); `ValueError` if the parts do not fit
+) -> DataLoaders: # Batches of x (bs, 1, h, w) float32 and y (bs,)
     "fastai `DataLoaders` of images in memory, with any number of labels"
-    for x,y in (train,valid):
-        check_tensors(x, y)
-        if x.ndim!=4 or y.shape!=x.shape[:1]: raise ValueError(f'Images {tuple(x.shape)} and targets {tuple(y.shape)} do not fit.')
-        if y.is_floating_point() or not ((y>=0) & (y<len(vocab))).all():
-            raise ValueError(f'Targets must be integers from 0 to {len(vocab)-1}, the places of labels in `vocab`.')
-    if train[0].shape[1:]!=valid[0].shape[1:]: raise ValueError('Training and validation images differ in size.')
+    _check_parts(train, valid, len(vocab))
     train,valid = [(check_pixels(x).float(), y) for x,y in (train,valid)]
     return memory_dataloaders(train, valid, list(vocab), read_grey, bs, val_bs=256, item_tfms=item_tfms,
                               batch_tfms=batch_tfms, device=device)
@@ -84,13 +101,13 @@ def class_dataloaders(
 def take_body(
     learn,  # `Learner` whose model is a body and a head, as `cnn_learner` makes it; changed in place
     source, # Another such `Learner`, or its model
-) -> Learner: # `learn`; `ValueError` if the two bodies differ or there is none, and then nothing is changed
+) -> Learner: # `learn`
     "Copy the parameters of the body of `source` into `learn`, and leave its head as it is"
     models = [getattr(o, 'model', o) for o in (learn,source)]
     bodies = [m[0].state_dict() if isinstance(m, nn.Sequential) and len(m)==2 else {} for m in models]
     mine,theirs = [{k: v.shape for k,v in o.items()} for o in bodies]
     if not mine or mine!=theirs:
-        raise ValueError('The two bodies differ, or there is none. Make both with `cnn_learner`, from the same architecture, '
-                         'and for pictures of one size and as many channels.')
+        raise ValueError('The two bodies differ, or there is none. Make both with `cnn_learner`, '
+                         'from the same architecture, and for pictures of one size and as many channels.')
     learn.model[0].load_state_dict(bodies[1])
     return learn

@@ -35,7 +35,6 @@ TODO = {
     'nbs/08_models.ipynb': 'E501',
     'nbs/09_vision.ipynb': 'E501 assignments cells',
     'nbs/10_ladder.ipynb': 'E501 assignments cells',
-    'nbs/15_multiclass.ipynb': 'E501 E702',
     'nbs/16_application.ipynb': 'E501 F823 assignments',
 }
 
