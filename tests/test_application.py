@@ -6,7 +6,8 @@ from PIL import Image, ImageDraw
 from safetensors.torch import load,save
 from fastbook_ch4 import cli
 from fastbook_ch4.application import *
-from fastbook_ch4.application import FORMAT
+from fastbook_ch4.plumbing.model_file import FORMAT
+from fastbook_ch4.plumbing.pictures import other_digits
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.data import Digits
 

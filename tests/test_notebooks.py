@@ -68,7 +68,8 @@ def test_the_lessons_are_there():
         'figures', 'glossary', 'index',
         'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
         'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
-        'plumbing/mistakes', 'plumbing/plots', 'plumbing/steps', 'questions']
+        'plumbing/mistakes', 'plumbing/model_file', 'plumbing/pictures', 'plumbing/plots', 'plumbing/steps',
+        'questions']
 
 @each
 def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):

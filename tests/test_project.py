@@ -66,6 +66,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
 
 ORDER = ['store.files','store.catalogue','store.archive','store.download','store',
          'plumbing','plumbing.checks','plumbing.plots','plumbing.loops','plumbing.loaders','plumbing.images',
+         'plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder',
          'neurons','thermometer','birds','multiclass','application','app.page','app.server','app',
