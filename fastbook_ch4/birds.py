@@ -52,7 +52,7 @@ def torchvision_cifar(
                                 f"CIFAR10('{root}', download=True)") from None
     return torch.from_numpy(ds.data).permute(0,3,1,2), torch.tensor(ds.targets)
 
-# %% ../nbs/14_birds.ipynb #32e8ad12
+# %% ../nbs/14_birds.ipynb #7f3a90c1
 def _installed_or_downloaded():
     "Folder of CIFAR-10 as fastai has it"
     installed = [store.folder(name) for name in ('cifar10','cifar2') if store.is_installed(name)]
@@ -85,6 +85,7 @@ def _numbered(part):
     counts = torch.tensor([len(x) for x in part.values()])
     return torch.cat(list(part.values())), torch.arange(len(part)).repeat_interleave(counts)
 
+# %% ../nbs/14_birds.ipynb #32e8ad12
 def birds_and_planes(
     path=None, # Folder with `train` and `test`, in each `airplane` and `bird`; if `None` what is there
 ) -> tuple: # `(train_x, train_y), (test_x, test_y)`: x (n, 3, h, w) uint8, y (n,) int64, 1 for a bird

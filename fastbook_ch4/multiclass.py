@@ -24,7 +24,7 @@ def ten_digits() -> Path: # Folder with `train/0` to `train/9`, 400 images each,
     "All ten digits, as far as they ship with this package"
     return store.install_shipped('fastbook_ch4_digits')
 
-# %% ../nbs/15_multiclass.ipynb #2c252b87
+# %% ../nbs/15_multiclass.ipynb #7f3a91c1
 def _check_labels(labels):
     "`labels` as `label_folders` spells them, if there are some and each is there once"
     names = [] if isinstance(labels, set) else [normalize('NFC', o) for o in labels or ()]
@@ -41,6 +41,7 @@ def _images_by_label(folder, labels):
                              'Expected a folder for each label in train and in valid.')
     return [load_images(folders[o]) for o in labels]
 
+# %% ../nbs/15_multiclass.ipynb #2c252b87
 def labelled_images(
     path,   # Folder in fastai's layout, with images of one size
     labels, # Names of folders in `train` and `valid`
@@ -69,7 +70,7 @@ def few_of_each(
     rng = torch.Generator().manual_seed(seed)
     return torch.cat([o[torch.randperm(len(o), generator=rng)[:n].to(o.device)] for o in where])
 
-# %% ../nbs/15_multiclass.ipynb #67f8f7c0
+# %% ../nbs/15_multiclass.ipynb #7f3a91c3
 def _check_parts(train, valid, n_labels):
     "Refuse images and targets that do not fit, or targets that are no places among `n_labels`"
     for x,y in (train,valid):
@@ -82,6 +83,7 @@ def _check_parts(train, valid, n_labels):
     if train[0].shape[1:]!=valid[0].shape[1:]:
         raise ValueError('Training and validation images differ in size.')
 
+# %% ../nbs/15_multiclass.ipynb #67f8f7c0
 def class_dataloaders(
     train, # x (n, 1, h, w) float in 0..1 and y (n,) int64, as `labelled_images` returns them
     valid, # The same for the validation set
