@@ -10,7 +10,7 @@ from filelock import FileLock
 from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-BY_HAND = ['api','teach','speed','guarantees','host','contribute','licence','404']
+BY_HAND = ['api','use','teach','speed','guarantees','host','contribute','licence','404']
 PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)

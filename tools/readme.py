@@ -2,8 +2,8 @@
 
     python tools/readme.py [FOLDER]
 
-Writes into FOLDER (default: the project). Cells marked `#| hide` and directive lines stay out; a picture's
-alternative text is its cell's `#| fig-alt`; links to lessons point into nbs/.
+Writes into FOLDER (default: the project). Cells marked `#| hide`, the code of those marked `#| echo: false` and
+directive lines stay out; a picture's alternative text is its cell's `#| fig-alt`; links to notebooks point into nbs/.
 """
 import re,sys
 from pathlib import Path
@@ -27,13 +27,14 @@ def readme(nb):
     for cell in nb.cells:
         alt = directives(cell).get('fig-alt', '')
         alts += [alt for o in cell.get('outputs', []) if 'image/png' in o.get('data', {})]
+        if directives(cell).get('echo')=='false': cell.metadata.transient = {'remove_source': True}
         cell.source = re.sub(r'\A(#\|.*\n?)*', '', cell.source)
     text,resources = MarkdownExporter().from_notebook_node(nb)
     for i,((name,data),alt) in enumerate(zip(sorted(resources['outputs'].items()), alts), 1):
         picture = f'index_{i}.png'
         pictures[picture] = data
         text = re.sub(rf'!\[[^\]]*\]\({re.escape(name)}\)', lambda m: f'![{alt}]({PICTURES}/{picture})', text)
-    text = re.sub(r'\]\((\w+\.ipynb(?:#[^)]*)?)\)', r'](nbs/\1)', text).replace('](../', '](')
+    text = re.sub(r'\]\(([\w/]+\.ipynb(?:#[^)]*)?)\)', r'](nbs/\1)', text).replace('](../', '](')
     text = re.sub(r'^ +$', '', text, flags=re.M)
     return re.sub(r'\n{3,}', '\n\n', text).strip()+'\n', pictures
 
