@@ -8,6 +8,7 @@ from test_project import SETTINGS
 CHANGES = (ROOT/'CHANGELOG.md').read_text(encoding='utf8')
 CITATION = (ROOT/'CITATION.cff').read_text(encoding='utf8')
 CONTRIBUTING = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf8')
+README = (ROOT/'README.md').read_text(encoding='utf8')
 KINDS = {'Added','Changed','Deprecated','Removed','Fixed','Security'}
 VERSION = SETTINGS['DEFAULT']['version']
 
@@ -116,6 +117,40 @@ def test_contributing_becomes_a_page_of_the_site():
     ('nbs/x.ipynb', 'https://example.org/site/x.md', 'https://example.org/site/x.md')])
 def test_a_link_between_files_becomes_one_between_pages(file, link, on_site):
     assert load_tool('docs').beside(f'[text]({link})', file)==f'[text]({on_site})'
+
+# Where things are
+
+def tracked():
+    "The files of the project that are in git"
+    p = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True, encoding='utf8')
+    if not p.stdout: pytest.skip('not a git checkout')
+    return p.stdout.splitlines()
+
+def drawn(tree):
+    "The places that the lines of a `tree` name, and whether each has words beside it"
+    places,folder = {},''
+    for indent,name,words in re.findall(r'^( *)(\S+) *(.*)', tree, re.M):
+        if not indent: folder = name
+        places[folder+name if indent else name] = bool(words)
+    return places
+
+def test_the_tree_is_that_of_the_project():
+    "A line for each folder and file at the top but git's own, and for the folders of lessons and package"
+    tree = next(block for block in re.findall(r'```text\n(.*?)```', README, re.S) if block.startswith('nbs/'))
+    parts = [file.split('/') for file in tracked() if not file.startswith('.git') or '/' in file]
+    there = {o[0]+'/'*(len(o)>1) for o in parts}
+    there |= {f'{o[0]}/{o[1]}/' for o in parts if o[0] in ('nbs','fastbook_ch4') and len(o)>2}
+    assert drawn(tree)==dict.fromkeys(there, True)
+
+def test_the_tour_leads_to_what_it_names():
+    tour = CONTRIBUTING.split('## Where things are')[1].split('\n## ')[0]
+    places = set(re.findall(r'[`(]((?:[\w-]+/)+(?:\w+\.\w+)?|\w+\.(?:md|yml|ini))[`)]', tour))
+    assert len(places)>20
+    for o in places: assert (ROOT/o).exists() or (ROOT/'fastbook_ch4'/o).exists(), o
+    def holds(place, text): return text in (ROOT/place).read_text(encoding='utf8')
+    for check in ('check_reduction','pair_logits'): assert holds('fastbook_ch4/loss.py', f' = {check}(')
+    assert holds('fastbook_ch4/ledger/claims.csv', '\nwhole/loss,')
+    assert holds('fastbook_ch4/ledger/chapter.py', 'def loss_claims(')
 
 # No count of tests
 
