@@ -14,29 +14,7 @@ FILES = {f.relative_to(ROOT).as_posix(): f for f in [*PACKAGE, *SCRIPTS, *NOTEBO
 CHAPTER = re.compile(r'nbs/(0\d|1[01])_')  # its lessons, 1 to 11
 
 # File -> the rules it breaks: those of ruff by their codes, those of this file by the words used below
-TODO = {
-    'fastbook_ch4/application.py': 'assignments errors functions lines',
-    'fastbook_ch4/birds.py': 'errors functions lines',
-    'fastbook_ch4/data.py': 'errors functions lines',
-    'fastbook_ch4/descent.py': 'errors functions lines',
-    'fastbook_ch4/ladder.py': 'assignments errors functions lines',
-    'fastbook_ch4/loss.py': 'errors lines',
-    'fastbook_ch4/multiclass.py': 'errors functions lines',
-    'fastbook_ch4/vision.py': 'assignments errors functions lines',
-    'tests/test_site.py': 'E501 F401',
-    'tools/docs.py': 'E501',
-    'nbs/01_data.ipynb': 'E501 cells',
-    'nbs/02_baseline.ipynb': 'E501 E702 assignments cells',
-    'nbs/03_descent.ipynb': 'E501 cells',
-    'nbs/04_loss.ipynb': 'E501 cells',
-    'nbs/05_training.ipynb': 'E501 E702 cells',
-    'nbs/06_optimizer.ipynb': 'E501 cells',
-    'nbs/07_learner.ipynb': 'E501',
-    'nbs/08_models.ipynb': 'E501',
-    'nbs/09_vision.ipynb': 'E501 assignments cells',
-    'nbs/10_ladder.ipynb': 'E501 assignments cells',
-    'nbs/16_application.ipynb': 'E501 F823 assignments',
-}
+TODO = {}
 
 # The rules, each a generator of line numbers, rules and what is wrong
 

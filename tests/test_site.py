@@ -1,7 +1,6 @@
 "The site in a browser: built from a copy of the project, under the address that the copy's settings give it"
 import ast,importlib.util,json,re,shutil,subprocess,sys,threading
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
@@ -154,7 +153,9 @@ class Code(HTMLParser):
     "The blocks of code of a page, each as the definition it stands under, whether it is folded, and its text"
     def __init__(self, text):
         super().__init__()
-        self.blocks,self.name,self.folds,self.text,self.in_name = [],'',0,None,False
+        self.blocks,self.text = [],None
+        self.name,self.in_name = '',False
+        self.folds = 0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):

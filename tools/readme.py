@@ -3,8 +3,8 @@
     python tools/readme.py [FOLDER]
 
 Writes into FOLDER (default: the project). Cells marked `#| hide`, the code of those marked `#| echo: false`
-and directive lines stay out; a picture's alternative text is its cell's `#| fig-alt`; links to notebooks point
-into nbs/.
+and directive lines stay out; a picture's alternative text is its cell's `#| fig-alt`; links to notebooks
+point into nbs/.
 """
 import re,sys
 from pathlib import Path
