@@ -1,6 +1,6 @@
 """The form of the code: lines and functions that one can read.
 
-What ruff can hold, it does (pyproject.toml); the rest is here. `TODO` says what is still open, file by file.
+What ruff can hold, it does (pyproject.toml); the rest is here.
 """
 import ast,io,json,re,subprocess,sys,tokenize
 from functools import cache
@@ -12,9 +12,6 @@ PACKAGE = sorted(f for f in (ROOT/'fastbook_ch4').rglob('*.py') if f.name!='_mod
 SCRIPTS = sorted(f for folder in ('tools','tests') for f in (ROOT/folder).rglob('*.py'))
 FILES = {f.relative_to(ROOT).as_posix(): f for f in [*PACKAGE, *SCRIPTS, *NOTEBOOKS]}
 CHAPTER = re.compile(r'nbs/(0\d|1[01])_')  # its lessons, 1 to 11
-
-# File -> the rules it breaks: those of ruff by their codes, those of this file by the words used below
-TODO = {}
 
 # The rules, each a generator of line numbers, rules and what is wrong
 
@@ -113,14 +110,8 @@ def broken(name):
 
 @pytest.mark.parametrize('name', FILES)
 def test_form(name):
-    "A file in `TODO` breaks the rules it has there, and must not have others"
-    found,todo = broken(name),TODO.get(name, '').split()
-    new = [f'{name}, {place}: {what} ({rule})' for place,rule,what in found if rule not in todo]
-    assert not new, '\n'.join(new)
-    done = set(todo)-{rule for _,rule,_ in found}
-    assert not done, f'{name} has no more of {" ".join(sorted(done))}: take that out of TODO'
-
-def test_todo_names_files_that_exist(): assert TODO.keys()<=FILES.keys()
+    found = [f'{name}, {place}: {what} ({rule})' for place,rule,what in broken(name)]
+    assert not found, '\n'.join(found)
 
 @pytest.mark.parametrize('line, n', [
     ('a = 1', 0), ('a,b = 1,2', 0), ('a,b,c = 1,2,3', 3), ('a = 1; b,c = 2,3', 3), ('a,b,c = f()', 0),
