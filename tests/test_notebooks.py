@@ -86,6 +86,15 @@ def test_title_cell(nb):
     text = [source for kind,source,_ in cells(place(nb)) if kind=='markdown']
     assert re.fullmatch(r'# .+\n\n> .+', text[0])
 
+@each
+def test_the_opening_names_the_module(nb):
+    text = [source for kind,source,_ in cells(place(nb)) if kind=='markdown']
+    exported = re.findall(r'^#\| default_exp ([\w.]+)', '\n'.join(source for source,_ in code(place(nb))), re.M)
+    said = re.findall(r'\*\*Exports\*\* `fastbook_ch4\.([\w.]+)`', text[1])
+    assert said==exported
+    number_gone = place(nb).rpartition('/')[2].lstrip('0123456789_')
+    assert not exported or exported[0].rpartition('.')[2]==number_gone
+
 @each_lesson
 def test_opening_and_end(nb):
     text = [source for kind,source,_ in cells(place(nb)) if kind=='markdown']

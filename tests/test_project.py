@@ -180,6 +180,24 @@ def test_star_import():
     replaced = {n for n in vars(theirs) if n[:2]!='__' and getattr(ours, n, None) is not getattr(theirs, n)}
     assert replaced=={'sigmoid','mse'}
 
+BROUGHT = '''
+    above_chord activation_traits ACTIVATIONS Answer apply_step ARCHITECTURES balanced_accuracy BasicOptim
+    batch_accuracy birds_and_planes calc_grad centre_digit centre_ink channel_stats CIFAR10_LABELS
+    class_dataloaders colour_dataloaders decode_targets digit_dataloaders digit_learner digit_tensors
+    DigitModel Digits draw_flow epochs_for Familiar fast_resnet_learner few_of_each find_ink flat_net
+    fused_adamw grey_dataloaders grey_resnet gv hold_out image_dataloaders image_files init_params
+    labelled_images ladder_model ladder_table layer_outputs lesson_style linear1 load_digit_model load_images
+    mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits pick_classes
+    PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
+    resnet_learner rmse_loss run_ladder run_step Rung saturation save_digit_model shift_images show_fit
+    show_mistakes simple_net skip_cells slopes softmax_share standardise STEPS take_body tanh_net ten_digits
+    thermometer_readings torchvision_cifar train_epoch train_model training_loop validate_epoch'''.split()
+
+def test_star_import_brings_what_a_reader_calls():
+    import fastai.vision.all as theirs
+    import fastbook_ch4.all as ours
+    assert {n for n in vars(ours) if n[0]!='_' and n not in vars(theirs)}==set(BROUGHT)
+
 WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
             'neurons','thermometer','birds','multiclass','application']
 SLOW = [pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]
