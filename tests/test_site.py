@@ -153,9 +153,9 @@ class Code(HTMLParser):
     "The blocks of code of a page, each as the definition it stands under, whether it is folded, and its text"
     def __init__(self, text):
         super().__init__()
-        self.blocks,self.text = [],None
+        self.blocks = []
         self.name,self.in_name = '',False
-        self.folds = 0
+        self.text,self.folds = None,0
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
