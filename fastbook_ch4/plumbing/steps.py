@@ -83,16 +83,17 @@ def own_loop(
 ) -> nn.Linear: # Trained
     "Lesson 5: a linear model and a loop written by hand"
     check_lr(lr)
-    dl = digits.dataloaders().train
-    weights,bias = init_params((digits.n_pixels,1)),init_params(1)
+    n_in,dl = digits.n_pixels,digits.dataloaders().train
+    epochs = epochs_for(len(dl), steps)
+    weights,bias = init_params((n_in,1)),init_params(1)
     model = partial(linear1, weights=weights, bias=bias)
-    for _ in range(epochs_for(len(dl), steps)):
+    for _ in range(epochs):
         for xb,yb in dl:
             calc_grad(xb, yb, model, mnist_loss)
             for p in (weights,bias):
                 p.data -= lr*p.grad
                 p.grad.zero_()
-    module = nn.Linear(digits.n_pixels, 1).float()
+    module = nn.Linear(n_in, 1).float()
     module.load_state_dict({'weight': weights.T, 'bias': bias})
     return module
 
