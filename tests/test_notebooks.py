@@ -89,7 +89,8 @@ def test_title_cell(nb):
 @each
 def test_the_opening_names_the_module(nb):
     text = [source for kind,source,_ in cells(place(nb)) if kind=='markdown']
-    exported = re.findall(r'^#\| default_exp ([\w.]+)', '\n'.join(source for source,_ in code(place(nb))), re.M)
+    sources = '\n'.join(source for source,_ in code(place(nb)))
+    exported = re.findall(r'^#\| default_exp ([\w.]+)', sources, re.M)
     said = re.findall(r'\*\*Exports\*\* `fastbook_ch4\.([\w.]+)`', text[1])
     assert said==exported
     number_gone = place(nb).rpartition('/')[2].lstrip('0123456789_')
