@@ -25,7 +25,7 @@ def run_step(
     report=noop, # Told the share that is done
 ) -> Rung:
     "Train step `name` on `digits` and ask it about the validation images"
-    step,start = find_step(name, digits),time.perf_counter()
+    step,start = find_step(name),time.perf_counter()
     set_seed(seed)
     model = step.train(digits, report)
     probs = label_probs(model, step.architecture, digits.valid[0])[:,1]
