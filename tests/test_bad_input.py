@@ -28,6 +28,7 @@ from fastbook_ch4.plumbing.checks import (check_bytes, check_classes, check_pixe
 from fastbook_ch4.plumbing.images import colour_images, folder_notes, grey_image, image_files, open_image
 from fastbook_ch4.plumbing.loops import epochs_for
 from fastbook_ch4.plumbing.mistakes import show_mistakes
+from fastbook_ch4.plumbing.plots import show_preds
 from fastbook_ch4.plumbing.pictures import grey_levels, open_picture, other_digits
 from fastbook_ch4.plumbing.steps import *
 
