@@ -27,7 +27,7 @@ def image_dataloaders(
     folders,bs = two_labels(path),check_bs(bs)
     train,valid = [[f for folder in o.values() for f in image_files(folder)] for o in folders]
     blocks = ImageBlock(GreyRGB),TransformBlock(type_tfms=Target(list(folders[0])))
-    block = DataBlock(blocks, get_y=LabelOf(), splitter=IndexSplitter(range(len(train), len(train)+len(valid))))
+    block = DataBlock(blocks, get_y=LabelOf(), splitter=IndexSplitter(range(len(train), len(train+valid))))
     return block.dataloaders(one_size(path, train+valid), bs=min(bs, len(train)), val_bs=256,
                              num_workers=0, device=device)
 
