@@ -97,7 +97,8 @@ class Familiar:
         share=.98 # Share of `seen` that is near enough to the rest of it
     ):
         check_tensors(seen, others)
-        if len(seen)<2: raise ValueError('At least two pictures are needed to say how near is near.')
+        if len(seen)<2:
+            raise ValueError('At least two pictures are needed to say how near is near.')
         if seen.ndim!=3 or others.shape[1:]!=seen.shape[1:]:
             raise ValueError('Both piles must be (n, h, w) of one size, '
                              f'not {tuple(seen.shape)} and {tuple(others.shape)}.')
@@ -211,7 +212,8 @@ def load_digit_model(
             raise ValueError('it has changed since it was saved')
         return digit_model
     except Exception as e:
-        raise ValueError(f'{file} is damaged ({" ".join(str(e).split())}). Save the model again.') from None
+        raise ValueError(f'{file} is damaged ({" ".join(str(e).split())}). Save the model '
+                         'again.') from None
 
 # %% ../nbs/16_application.ipynb #0a5dbc0b
 @dataclass

@@ -34,7 +34,8 @@ def pick_classes(
     if isinstance(labels, set) or len(set(labels)&set(CIFAR10_LABELS))<len(labels):
         raise ValueError(f'Pass labels of CIFAR-10, each once, not {labels}. '
                          f'They are {", ".join(CIFAR10_LABELS)}.')
-    if len(x)!=len(y): raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
+    if len(x)!=len(y):
+        raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many.')
     label_map = {CIFAR10_LABELS.index(label): i for i,label in enumerate(labels)}
     keep = torch.isin(y, torch.tensor(list(label_map)))
     return x[keep], torch.tensor([label_map[i] for i in y[keep].tolist()], dtype=torch.int64)

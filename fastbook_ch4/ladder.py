@@ -38,7 +38,8 @@ def balanced_accuracy(
 ) -> float: # In 0..1
     "The mean of the accuracies for target 1 and for target 0"
     probs,targets = [o.reshape(-1) for o in pair_up(check_probs(probs), check_targets(targets))]
-    if len(targets.unique())<2: raise ValueError('All targets are the same. Pass images of both labels.')
+    if len(targets.unique())<2:
+        raise ValueError('All targets are the same. Pass images of both labels.')
     return sum(((probs[targets==t]>.5)==bool(t)).float().mean().item() for t in (0,1))/2
 
 # %% ../nbs/10_ladder.ipynb #54f1c957

@@ -18,7 +18,8 @@ def neuron(
 ) -> torch.Tensor: # Outputs: of the shape of `x` with one weight, else () or (n,)
     "One neuron, `f` of the sum of `w*x` and `b`"
     check_tensors(x)
-    if not x.is_floating_point(): raise TypeError(f'Inputs must be floats, not {x.dtype}. Pass x.float().')
+    if not x.is_floating_point():
+        raise TypeError(f'Inputs must be floats, not {x.dtype}. Pass x.float().')
     w,b = [torch.as_tensor(o, dtype=x.dtype) for o in (w,b)]
     if b.numel()!=1: raise ValueError(f'A neuron has one bias, not {b.numel()}. Pass one number.')
     if w.ndim==0: return f(w*x + b.squeeze())
@@ -51,7 +52,8 @@ def slopes(
 ) -> torch.Tensor: # The slope of `f` at each place, of the shape of `x`
     "The slope of `f` at each number of `x`, by autograd"
     check_tensors(x)
-    if not x.is_floating_point(): raise TypeError(f'Places must be floats, not {x.dtype}. Pass x.float().')
+    if not x.is_floating_point():
+        raise TypeError(f'Places must be floats, not {x.dtype}. Pass x.float().')
     if x.numel()==0: raise ValueError('There is no place to look at. Pass at least one number.')
     at = x.detach().flatten().requires_grad_()
     y = f(at)
@@ -67,7 +69,8 @@ def softmax_share(
     check_tensors(x)
     rest = torch.as_tensor(others, dtype=x.dtype)
     if rest.ndim!=1 or not len(rest):
-        raise ValueError('Softmax of a single score is always 1. Pass a list of at least one other score.')
+        raise ValueError('Softmax of a single score is always 1. Pass a list of at least one '
+                         'other score.')
     return torch.cat([x[...,None], rest.expand(*x.shape, len(rest))], -1).softmax(-1)[...,0]
 
 # %% ../nbs/12_neurons.ipynb #22d27e4e
@@ -109,7 +112,8 @@ def _bounds(
     "Between which values `f` stays"
     y,far = f(x),f(x.new_tensor([-1e4,1e4,-1e6,1e6]))
     near,out = torch.cat([y, far[:2]]),torch.cat([y, far])
-    if out.isnan().any(): raise ValueError('The function is NaN at some numbers. Pass one defined for all.')
+    if out.isnan().any():
+        raise ValueError('The function is NaN at some numbers. Pass one defined for all.')
     ends = (near.min(),out.min()),(near.max(),out.max())
     return [round(b.item(), 2)+0. if abs(a-b)<.01 else None for a,b in ends]
 
@@ -156,7 +160,9 @@ def above_chord(
     if start.shape!=end.shape:
         raise ValueError(f'The ends have shapes {tuple(start.shape)} and {tuple(end.shape)}. '
                          'Pass two of one shape.')
-    if n<3: raise ValueError(f'Two ends and at least one place between them are needed, not {n} places.')
+    if n<3:
+        raise ValueError(f'Two ends and at least one place between them are needed, not {n} '
+                         'places.')
     t = torch.linspace(0, 1, n, dtype=torch.float64)
     values = _along(loss, start, end, t)
     return (values - values[0] - (values[-1]-values[0])*t).max().item()

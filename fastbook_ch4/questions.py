@@ -78,7 +78,8 @@ def attempt(
     *args, # What to call it with
 ): # What it returns; `Hint` if it is not a function or raises an error
     "Call `f(*args)`"
-    if not callable(f): raise Hint(f'Pass your function by its name, without brackets. This is {show(f)}.')
+    if not callable(f):
+        raise Hint(f'Pass your function by its name, without brackets. This is {show(f)}.')
     try: return f(*args)
     except Hint: raise
     except Exception as e:
@@ -112,7 +113,8 @@ def compare(
     found,n = f'{what} {show(got)}',numbers(got)
     if isinstance(want, Tensor) and n is None: raise Hint(f'{found}, which is not made of numbers.')
     if isinstance(want, Tensor) and n.shape!=want.shape:
-        raise Hint(f'{what} numbers of the shape {tuple(n.shape)}; it should be {tuple(want.shape)}.')
+        raise Hint(f'{what} numbers of the shape {tuple(n.shape)}; it should be '
+                   f'{tuple(want.shape)}.')
     if isinstance(want, (list,int)) and not isinstance(got, type(want)):
         raise Hint(f'{found}, which is of type {type(got).__name__}, not {type(want).__name__}.')
     raise Hint(f'{found}, which is not right.')
@@ -149,12 +151,14 @@ def check_picture_stack(
     if not isinstance(x, Tensor): raise Hint(f'This is {show(x)}, not a tensor.')
     shape = tuple(x.shape)
     if x.ndim!=3:
-        raise Hint(f'The shape {shape} makes the rank {x.ndim}. Rank 3 means three axes, not three numbers.')
+        raise Hint(f'The shape {shape} makes the rank {x.ndim}. Rank 3 means three axes, not '
+                   'three numbers.')
     if sorted(shape)!=[2,3,4]:
         raise Hint(f'Three axes, good, but their lengths {shape} do not fit. '
                    'How many pictures, how high, how wide?')
     if shape!=(4,2,3):
-        raise Hint(f'The shape {shape} holds the right lengths, in another order than our lessons use.')
+        raise Hint(f'The shape {shape} holds the right lengths, in another order than our lessons '
+                   'use.')
 
 # %% ../nbs/questions.ipynb #830780bb
 @graded
@@ -357,7 +361,8 @@ def squared_error(
     targets, # Targets; `Hint` if they are really the predictions
 ) -> Tensor: # ()
     "The mean squared error, which notices exchanged arguments"
-    if targets.requires_grad: raise Hint('The loss function takes the predictions first, then the targets.')
+    if targets.requires_grad:
+        raise Hint('The loss function takes the predictions first, then the targets.')
     return ((preds-targets)**2).mean()
 
 # %% ../nbs/questions.ipynb #9aab0cde

@@ -16,7 +16,8 @@ from starlette.staticfiles import StaticFiles
 
 from .page import MAX_UPLOAD,page_html,read_picture
 
-HERE    = ('127.0.0.1', 'localhost', '[::1]')  # names of this machine that nobody else's page can have
+# names of this machine that nobody else's page can have
+HERE = ('127.0.0.1', 'localhost', '[::1]')
 CROWD   = 16                                   # pictures held in memory at once
 HEADERS = {
     'Content-Security-Policy':
@@ -27,7 +28,8 @@ HEADERS = {
     'Cache-Control': 'no-cache',  # or parts of the page from before an update would stay
 }
 STATIC  = Path(__file__).parent/'static'
-mimetypes.add_type('text/javascript', '.js')   # some Windows machines say text/plain, so it would not run
+# some Windows machines say text/plain, so it would not run
+mimetypes.add_type('text/javascript', '.js')
 
 
 def _is_foreign(headers):
@@ -53,7 +55,8 @@ def page_server(digit_model, hosts=('*',)):
     crowd,one = asyncio.Semaphore(CROWD),asyncio.Lock()
     async def home(request): return HTMLResponse(page)
     async def read(request):
-        if crowd.locked(): return PlainTextResponse('Too many pictures at once. Try again in a moment.', 503)
+        if crowd.locked():
+            return PlainTextResponse('Too many pictures at once. Try again in a moment.', 503)
         async with crowd:
             data = await request.body()
             async with one: said = await asyncio.to_thread(read_picture, digit_model, data)

@@ -29,7 +29,8 @@ def _exit_on_signals():
     "Let a request to end leave nothing half-written"
     for name in ('SIGTERM','SIGHUP'):
         number = getattr(signal, name, None)
-        if number and signal.getsignal(number)==signal.SIG_DFL:  # `nohup` has it ignored, and that stays
+        # `nohup` has it ignored, and that stays
+        if number and signal.getsignal(number)==signal.SIG_DFL:
             signal.signal(number, lambda number, _: sys.exit(128+number))
 
 def _mend_streams():
@@ -38,7 +39,8 @@ def _mend_streams():
         if getattr(sys, name) is None:  # closed by whoever started this
             setattr(sys, name, open(os.devnull, 'w'))
         stream = getattr(sys, name)
-        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')  # not every terminal is UTF-8
+        # not every terminal is UTF-8
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors='replace')
 
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"

@@ -127,7 +127,8 @@ def _open_jupyterlab(folder):
     p = subprocess.Popen([*jupyter, str(folder/'index.ipynb')])
     while True:
         try: status = p.wait()
-        except KeyboardInterrupt: continue  # JupyterLab gets Ctrl-C too, asks whether to stop, and may go on
+        # JupyterLab gets Ctrl-C too, asks whether to stop, and may go on
+        except KeyboardInterrupt: continue
         return status if status>=0 else 128-status  # ended by a signal: as a shell reports it
 
 # The command

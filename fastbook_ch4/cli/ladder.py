@@ -7,7 +7,8 @@ from fastbook_ch4.cli.data import full_sample
 from fastbook_ch4.cli.say import place
 
 STEPS = 'pixel similarity','own loop','BasicOptim','SGD','two-layer net','resnet18'
-LADDER,MODEL = Path('runs/ladder'),'digits.safetensors'  # where the ladder writes, and its best model there
+# where the ladder writes, and its best model there
+LADDER,MODEL = Path('runs/ladder'),'digits.safetensors'
 PICTURES = 'ladder.png','mistakes.png'                   # its plot, and the mistakes of that model
 # For labels in Korean and more
 FONTS = ('Noto Sans CJK KR', 'NanumGothic', 'Malgun Gothic', 'Apple SD Gothic Neo', 'AppleGothic',
@@ -162,7 +163,8 @@ def _load(data, say):
         for note in folder_notes(path): say(note)
     warnings.filterwarnings('ignore', message='Glyph')
     unknown = _use_fonts_for(digits.vocab)
-    if unknown: say(f'No font of this machine has {"".join(unknown)}: the pictures show boxes instead.')
+    if unknown:
+        say(f'No font of this machine has {"".join(unknown)}: the pictures show boxes instead.')
     return digits
 
 def _climb(results, names, seed, say):
@@ -194,8 +196,10 @@ def run(args):
     names = list(STEPS) if args.steps is None else choose_steps(args.steps)
     say('Loading fastai …')
     start = time.perf_counter()
-    with contextlib.redirect_stdout(sys.stderr if args.quiet else sys.stdout): digits = _load(args.data, say)
-    with only_one_in(args.out), Results(args.out, digits) as results: _climb(results, names, args.seed, say)
+    with contextlib.redirect_stdout(sys.stderr if args.quiet else sys.stdout):
+        digits = _load(args.data, say)
+    with only_one_in(args.out), Results(args.out, digits) as results:
+        _climb(results, names, args.seed, say)
     say()
     _print_table(results)
     say(f'\nladder.csv, {", ".join(PICTURES)} and {MODEL} are in {args.out}  '

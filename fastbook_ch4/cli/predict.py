@@ -33,7 +33,8 @@ def run(args):
     from fastbook_ch4.application import predict_digit
     model,about = _choose_model(args.model)
     print(about, flush=True)
-    warnings.filterwarnings('ignore', module='PIL')  # of headers that are odd, or pictures that are large
+    # of headers that are odd, or pictures that are large
+    warnings.filterwarnings('ignore', module='PIL')
     status = 0
     for file in args.files:
         try: a = predict_digit(model, file)

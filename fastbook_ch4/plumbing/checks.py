@@ -158,7 +158,8 @@ def pair_logits(
     "One logit and one target for each image, or an error"
     preds,targets = pair_up(preds, targets)
     if preds.ndim>2 or preds.ndim==2 and preds.shape[1]!=1:
-        raise ValueError(f'{tuple(preds.shape)} predictions: one per image is needed, (n,) or (n, 1).')
+        raise ValueError(f'{tuple(preds.shape)} predictions: one per image is needed, (n,) or (n, '
+                         '1).')
     return preds, check_targets(targets)
 
 # %% ../../nbs/plumbing/checks.ipynb #04e20f93
@@ -178,7 +179,8 @@ def check_probs(
     "Return `probs` if they can be one probability per image"
     check_tensors(probs)
     if probs.ndim>2 or probs.ndim==2 and probs.shape[1]!=1:
-        raise ValueError(f'One probability per image is needed, (n,) or (n, 1), not {tuple(probs.shape)}.')
+        raise ValueError('One probability per image is needed, (n,) or (n, 1), not '
+                         f'{tuple(probs.shape)}.')
     if any_true(~((probs>=0) & (probs<=1))):
         raise ValueError('Probabilities must lie in 0..1; some do not, or are NaN. Pass sigmoid(logits); '
                          'if those are NaN, train again with a smaller learning rate.')
@@ -199,7 +201,8 @@ def check_logits(
 ) -> torch.Tensor: # `logits` themselves
     "Return `logits` if there are some, and none is NaN"
     check_tensors(logits)
-    if logits.numel()==0: raise ValueError('There are no logits. Pass the predictions of at least one image.')
+    if logits.numel()==0:
+        raise ValueError('There are no logits. Pass the predictions of at least one image.')
     if logits.isnan().any():
         raise ValueError('Some logits are NaN. Train again with a smaller learning rate.')
     return logits
@@ -212,7 +215,8 @@ def check_digits(
 ):
     "Refuse what is no set of digits with two labels"
     if isinstance(vocab, (str,set)) or len(set(vocab))!=2 or len(vocab)!=2:
-        raise ValueError(f'`vocab` must be a list of two labels in the order of the targets, not {vocab!r}.')
+        raise ValueError('`vocab` must be a list of two labels in the order of the targets, not '
+                         f'{vocab!r}.')
     check_tensors(*train, *valid)
     size,valid_size = [tuple(x.shape) for x,_ in (train,valid)]
     if len(size)!=3 or size[1:]!=valid_size[1:]:
@@ -221,7 +225,8 @@ def check_digits(
         odd = y[(y!=0) & (y!=1)]
         if y.shape!=(len(x),1) or len(odd):
             wrong = odd[0].item() if len(odd) else tuple(y.shape)
-            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not {wrong}.')
+            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not '
+                             f'{wrong}.')
         check_pixels(x)
 
 # %% ../../nbs/plumbing/checks.ipynb #62efb683
@@ -247,7 +252,8 @@ def check_quadratic(
 ) -> list: # `params` themselves
     "Return `params` if they are three, and `t` can be calculated with"
     if not isinstance(t, Real): check_tensors(t)
-    if len(params)!=3: raise ValueError(f'A quadratic has 3 parameters a, b and c, not {len(params)}.')
+    if len(params)!=3:
+        raise ValueError(f'A quadratic has 3 parameters a, b and c, not {len(params)}.')
     return params
 
 # %% ../../nbs/plumbing/checks.ipynb #82a2e448
@@ -256,7 +262,8 @@ def check_lr(
 ) -> float: # `lr` itself
     "Return `lr` if one can train with it"
     if not isinstance(lr, Real) or isinstance(lr, bool) or not 0<lr<math.inf:
-        raise ValueError(f'The learning rate must be a positive finite number such as 0.1, not {lr!r}.')
+        raise ValueError('The learning rate must be a positive finite number such as 0.1, not '
+                         f'{lr!r}.')
     return lr
 
 # %% ../../nbs/plumbing/checks.ipynb #8e313b4a
@@ -329,13 +336,15 @@ def check_classes(
     "Refuse `y` unless it holds one target per image of `x`, from 0 to `n_labels`-1"
     check_tensors(x, y)
     if not len(x)==len(y)>0:
-        raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many, at least one.')
+        raise ValueError(f'There are {len(x)} images and {len(y)} targets. Pass as many, at least '
+                         'one.')
     if y.ndim!=1 or y.dtype!=torch.int64:
         raise ValueError(f'Targets must be int64 of shape (n,), not {tuple(y.shape)} of {y.dtype}.')
     least,most = y.min().item(),y.max().item()
     if least<0 or n_labels and most>=n_labels:
         last = f' to {n_labels-1}' if n_labels else ''
-        raise ValueError(f'Targets count the labels from 0{last}, but they run from {least} to {most}.')
+        raise ValueError(f'Targets count the labels from 0{last}, but they run from {least} to '
+                         f'{most}.')
 
 # %% ../../nbs/plumbing/checks.ipynb #caa83993
 def check_bytes(
@@ -343,7 +352,8 @@ def check_bytes(
 ) -> torch.Tensor: # `images` themselves
     "Return `images` if they are as `colour_images` reads them"
     check_tensors(images)
-    if images.dtype!=torch.uint8: raise TypeError(f'Images must be bytes from 0 to 255, not {images.dtype}.')
+    if images.dtype!=torch.uint8:
+        raise TypeError(f'Images must be bytes from 0 to 255, not {images.dtype}.')
     if images.ndim!=4 or not images.numel() or images.shape[1]>4:
         raise ValueError(f'Images must be (n, channels, height, width), not {tuple(images.shape)}. '
                          'Are the channels last? Pass images.permute(0,3,1,2).')

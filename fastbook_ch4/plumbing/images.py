@@ -32,10 +32,12 @@ def image_files(
     if inner:
         raise ValueError(f'{folder} holds the folder {inner[0]!r}, and images in there would be left out. '
                          'Move them up and remove it, or pass the folder with the images.')
-    if not files: raise ValueError(f'{folder} holds no images. Put some there or remove the folder.')
+    if not files:
+        raise ValueError(f'{folder} holds no images. Put some there or remove the folder.')
     for f in files:  # reading a pipe, say, would wait for ever
         if not f.is_file():
-            raise ValueError(f'{f} is not a readable image (it is not a file). Replace or remove it.')
+            raise ValueError(f'{f} is not a readable image (it is not a file). Replace or remove '
+                             'it.')
     return sorted(files, key=lambda f: (normalize('NFC', f.name), f.name))  # however a disk writes letters
 
 # %% ../../nbs/plumbing/images.ipynb #4b86d2f9
@@ -92,7 +94,8 @@ def open_image(
     if img.mode[0] in 'IF':
         raise ValueError(f'{name} has more than 8 bits a pixel (mode {img.mode}). Save it with 8.')
     if not opaque:
-        raise ValueError(f'{name} has transparent parts. Put it on a plain background and save it again.')
+        raise ValueError(f'{name} has transparent parts. Put it on a plain background and save it '
+                         'again.')
     return converted
 
 # %% ../../nbs/plumbing/images.ipynb #c22eb8e8

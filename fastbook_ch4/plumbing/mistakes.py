@@ -36,7 +36,8 @@ def show_mistakes(
     "Draw the images that `probs` gets wrong"
     check_tensors(images, probs, targets)
     if not len(images)==len(probs):
-        raise ValueError(f'There are {len(images)} images and {len(probs)} probabilities. Pass as many.')
+        raise ValueError(f'There are {len(images)} images and {len(probs)} probabilities. Pass as '
+                         'many.')
     wrong,names = most_wrong(probs, targets),[str(v).replace('$', r'\$') for v in vocab]
     shown,truth = wrong[:max_n].tolist(),targets.reshape(-1)
     fig,axs = _grid(len(shown))

@@ -32,11 +32,13 @@ def read_model_file(
     if not file.is_file():
         raise FileNotFoundError(f'{file} is no file.' if file.exists() else f'There is no file {file}.')
     file.open('rb').close()  # an error of the file system is not one of the format
-    if file.stat().st_size>MAX_BYTES: raise ValueError(f'{file} is too large for a model of this package.')
+    if file.stat().st_size>MAX_BYTES:
+        raise ValueError(f'{file} is too large for a model of this package.')
     try:
         with safe_open(file, 'pt') as f:
             about,tensors = (f.metadata() or {}).get(FORMAT),{k: f.get_tensor(k) for k in f.keys()}
     except (OSError,SafetensorError) as e:
         raise ValueError(f'{file} is not a safetensors file, or not all of one ({e}).') from None
-    if about is None: raise ValueError(f'{file} was not written by `save_digit_model` of this version.')
+    if about is None:
+        raise ValueError(f'{file} was not written by `save_digit_model` of this version.')
     return about,tensors

@@ -29,7 +29,8 @@ def open_picture(
     "Decode `image`"
     if isinstance(image, (bytes,bytearray,memoryview)): image = io.BytesIO(image)
     elif not isinstance(image, (str,Path,Image.Image)):
-        raise TypeError(f'Pass an image file, its bytes or a PIL image, not {type(image).__name__}.')
+        raise TypeError('Pass an image file, its bytes or a PIL image, not '
+                        f'{type(image).__name__}.')
     try:
         if isinstance(image, (str,Path)): image = io.BytesIO(_all_bytes(image))
         img = image if isinstance(image, Image.Image) else Image.open(image)

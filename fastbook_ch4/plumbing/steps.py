@@ -175,7 +175,8 @@ def find_step(
     name # A key of `STEPS`
 ) -> Step:
     "The step `name`"
-    if name not in STEPS: raise ValueError(f'There is no step {name!r}. Choose one of {", ".join(STEPS)}.')
+    if name not in STEPS:
+        raise ValueError(f'There is no step {name!r}. Choose one of {", ".join(STEPS)}.')
     return STEPS[name]
 
 # %% ../../nbs/plumbing/steps.ipynb #f798dfae
