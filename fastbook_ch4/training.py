@@ -65,8 +65,8 @@ def validate_epoch(
     metric=batch_accuracy, # Function of predictions and targets that returns the mean over a batch
 ) -> float: # The mean of `metric` over all images
     "Share of all images in `dl` that `model` gets right, or another `metric`"
-    with evaluating(model): pairs = [(check_no_nan(model(xb)), yb) for xb,yb in some_batches(dl)]
-    values = [(metric(preds, yb).item(), len(yb)) for preds,yb in pairs]
+    with evaluating(model):
+        values = [(metric(check_no_nan(model(xb)), yb).item(), len(yb)) for xb,yb in some_batches(dl)]
     return sum(value*n for value,n in values)/sum(n for _,n in values)
 
 # %% ../nbs/05_training.ipynb #601d671a
