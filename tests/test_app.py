@@ -32,7 +32,7 @@ def server(tmp_path_factory):
     "`ch4 app` where the terminal knows ASCII only; it must end quietly by Ctrl-C, also while a page is open"
     folder = tmp_path_factory.mktemp('app')
     env = {**os.environ, 'WATCHED': str(folder/'watched'), 'FASTBOOK_CH4_OFFLINE': '1',
-           'PYTHONUNBUFFERED': '1', 'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+           'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'ascii'}
     with open(folder/'stderr', 'w') as err:
         p = subprocess.Popen([sys.executable, '-c', WATCH, 'app', '--port', '0'], cwd=ROOT, env=env,
                              stdout=subprocess.PIPE, stderr=err, text=True,
