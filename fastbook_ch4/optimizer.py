@@ -6,6 +6,7 @@
 __all__ = ['BasicOptim']
 
 # %% ../nbs/06_optimizer.ipynb #96246b2d
+from itertools import chain
 from fastai.optimizer import Optimizer
 from .plumbing.checks import check_hyper, check_lr, check_no_closure, param_groups
 
@@ -13,12 +14,12 @@ from .plumbing.checks import check_hyper, check_lr, check_no_closure, param_grou
 class BasicOptim(Optimizer):
     "Stochastic gradient descent: `step` moves each parameter by `-lr` times its gradient"
     def __init__(self, params, lr, # Tensors, or lists of them, one per group; learning rate above 0
-        mom=0., wd=0.,             # For fastai's schedules: momentum is not used, weight decay must be 0
-    ):
+        mom=0., wd=0.):            # For fastai's schedules: momentum is not used, weight decay must be 0
         super().__init__(param_groups(params), [], lr=lr or check_lr(lr), mom=mom, wd=wd)
     def step(self, closure=None):
         check_no_closure(closure)
-        for p,*_,hyper in self.all_params(with_grad=True): p.data -= hyper['lr']*p.grad
+        for group,hyper in zip(self.param_lists, self.hypers):
+            for p in [o for o in group if o.grad is not None]: p.data -= hyper['lr']*p.grad
     def zero_grad(self):
-        for p,*_ in self.all_params(): p.grad = None
+        for p in chain(*self.param_lists): p.grad = None
     def _set_hyper(self, k, v): super()._set_hyper(k, check_hyper(k, v))
