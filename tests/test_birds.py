@@ -1,4 +1,4 @@
-"Birds and planes: where the images may come from, and lesson 14 on a machine that has none"
+"Birds and planes: where the images may come from, and lesson 15 on a machine that has none"
 import hashlib,json,pickle,re,subprocess,sys
 
 import numpy as np, pytest, torch
@@ -192,7 +192,7 @@ print('@@'+json.dumps(rows))
 
 @pytest.mark.full  # `make test` runs the lesson without images once, and fails where a cell does
 def test_without_images_nothing_is_run_that_needs_them(home):
-    nb = ROOT/'nbs'/'14_birds.ipynb'
+    nb = ROOT/'nbs'/'15_birds.ipynb'
     p = subprocess.run([sys.executable, '-c', SHELL, nb], cwd=nb.parent, capture_output=True, text=True)
     outs = json.loads(p.stdout.rpartition('@@')[2])
     def marked(source): return any(line.startswith('#| needs: ') for line in source.splitlines())
@@ -205,7 +205,7 @@ def test_without_images_nothing_is_run_that_needs_them(home):
 
 def test_cells_that_use_the_images_say_so():
     "A cell that names what was made from the images is marked, or only defines a function"
-    for source,_ in code('14_birds'):
+    for source,_ in code('15_birds'):
         if any(word in source for word in ('train_x','test_x','xs,','vs,','class_means','flat_accs','cnn')):
             assert re.search(r'\A#\| export|#\| needs: |def |birds_and_planes\(\)', source), source
 

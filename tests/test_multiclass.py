@@ -1,4 +1,4 @@
-"Lesson 15: ten digits in memory, a few labels of each, and a body handed on"
+"Lesson 16: ten digits in memory, a few labels of each, and a body handed on"
 import pytest, torch
 from PIL import Image
 from fastai.vision.all import Flip,Learner,nn

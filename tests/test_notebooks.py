@@ -64,12 +64,12 @@ def test_the_lessons_are_there():
     assert [place(f) for f in NOTEBOOKS]==[
         '01_data', '02_baseline', '03_descent', '04_loss', '05_training',
         '06_optimizer', '07_learner', '08_models', '09_vision', '10_ladder',
-        '11_pitfalls', '12_neurons', '13_thermometer', '14_birds', '15_multiclass', '16_application',
+        '11_pitfalls', '12_neurons', '14_thermometer', '15_birds', '16_multiclass', '17_application',
         'figures', 'glossary', 'index',
         'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
         'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
         'plumbing/mistakes', 'plumbing/model_file', 'plumbing/pictures', 'plumbing/plots', 'plumbing/steps',
-        'questions']
+        'plumbing/story', 'questions', 'turns']
 
 @each
 def test_an_exported_definition_is_shown_in_the_next_code_cell(nb):

@@ -224,13 +224,13 @@ def test_elsewhere_code_is_folded_under_its_signature(site):
     assert whole[1] and whole[2].startswith('def check_pixels(\n    x # Images')
     assert whole[2].endswith("'Divide by 255 if they are grey values.')\n    return x")
 
-@pytest.mark.parametrize('page,name', [('16_application','Familiar'), ('16_application','DigitModel')])
+@pytest.mark.parametrize('page,name', [('17_application','Familiar'), ('17_application','DigitModel')])
 def test_a_lesson_folds_what_is_long(site, page, name):
     signature,whole,*_ = blocks(site, page, name)
     assert not signature[1] and whole[1] and whole[2] in exported(page)
 
 def test_a_class_is_not_shown_as_a_function(site):
-    (_,folded,signature),*_ = blocks(site, '16_application', 'DigitModel')
+    (_,folded,signature),*_ = blocks(site, '17_application', 'DigitModel')
     assert not folded and re.match(r'class DigitModel\(\n', signature) and '->' not in signature
     for page in map(place, NOTEBOOKS):
         for name in public(page, ast.ClassDef):
