@@ -4,7 +4,7 @@ Written by hand. Of fastai's names only `sigmoid` and `mse` are replaced, with t
 from fastai.vision.all import *
 from torchvision.models import resnet18
 from fastbook_ch4.plumbing.images import image_files
-from fastbook_ch4.plumbing.loops import epochs_for
+from fastbook_ch4.plumbing.loops import epochs_for, like_book
 from fastbook_ch4.plumbing.pictures import other_digits
 from fastbook_ch4.plumbing.plots import draw_flow, gv, lesson_style, plot_function
 from fastbook_ch4.data import *
