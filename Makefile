@@ -4,7 +4,8 @@ VENV ?= .venv
 PYTHON ?= python3
 TORCH ?= $(shell cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)
 .DEFAULT_GOAL := help
-.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve readme address outputs bench clean
+.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve cards assignments readme address \
+        outputs bench clean
 
 # An environment is up to date for this folder when its stamp holds this key.
 KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)$(TORCH:%= %)
@@ -64,6 +65,14 @@ docs-quarto: ## the same with Quarto, where that is installed
 docs-serve: ## show the site that was built, at an address on this machine
 	$(call install,docs,.[docs])
 	@$(RUN) tools/docs.py --serve
+
+cards: ## make flash cards of questionnaire and glossary for Anki, and as a table, into cards/
+	$(call install,docs,.[docs])
+	@$(RUN) tools/cards.py
+
+assignments: ## make assignments for nbgrader into assignments/
+	$(call install,docs,.[docs])
+	@$(RUN) tools/assignments.py
 
 readme: ## make README.md from nbs/index.ipynb
 	$(call install,dev,.[dev])

@@ -36,13 +36,13 @@ def test_the_page_does_not_need_what_a_reader_writes(lesson, i, name):
 
 @each
 def test_an_answer_that_passes_stands_beside_the_check(lesson, i, name):
-    assert len([source for source in SOURCES['turns'] if re.search(rf'^(?:def|class) {name}\b', source, re.M)])==1
+    made = [source for source in SOURCES['turns'] if re.search(rf'^(?:def|class) {name}\b', source, re.M)]
+    assert len(made)==1
 
 @pytest.mark.parametrize('name', CHECKS)
 def test_each_check_is_asked_for_and_told_from_two_mistakes(name):
-    used = [lesson for lesson,cells in SOURCES.items() if any(f'\n{name}(my' in f'\n{c}'.lower() for c in cells)]
-    shown = next(cells for c,cells in zip(SOURCES['turns'], zip(SOURCES['turns'], SOURCES['turns'][1:]))
-                 if f'def {name}(' in c)[1]
-    assert [o for o in used if o!='turns']
+    cells = SOURCES['turns']
+    shown = next(after for c,after in zip(cells, cells[1:]) if f'def {name}(' in c)
+    assert any(f'{name}({stub})' in SOURCES[lesson][i+1] for lesson,i,stub in ASKED)
     assert f'test_eq({name}(' in shown and 'RIGHT' in shown
     assert len(re.findall(rf'in {name}\(', shown))>=2

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat,yaml
 from latex2mathml.converter import convert
 
+import cards
+
 ROOT = Path(__file__).resolve().parents[1]
 PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
@@ -108,9 +110,12 @@ def launch_links(page, cfg):
     "The line under the title of a page made from a notebook"
     file = relative(page, f'notebooks/{page}.ipynb')
     name = posixpath.basename(file)
+    cards = relative(page, 'cards/fastbook_ch4')
+    asked = page in ('questions','glossary')
+    deck = f' <a href="{cards}.apkg">Cards for Anki</a> <a href="{cards}.csv">Cards as a table</a>'*asked
     return (f'<p class="launch"><a href="{file}" download="{name}">Download the notebook</a> '
             f'<a href="{cfg["colab"]}/{page}.ipynb">Open in Colab</a> '
-            f'<a href="{cfg["source"]}/nbs/{page}.ipynb">View the source</a></p>')
+            f'<a href="{cfg["source"]}/nbs/{page}.ipynb">View the source</a>{deck}</p>')
 
 def work_lines(code):
     "How many lines of `code` do something: docstrings and the further lines of a statement do not count"
@@ -327,6 +332,7 @@ def render(tool):
         write(f, with_scripts(sized(read(f), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
+    cards.main(DOCS/'cards')
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
     # themes ask another host for fonts; the site uses those of the reader's system
