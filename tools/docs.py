@@ -331,8 +331,8 @@ def render(tool):
     for f in DOCS.rglob('*.html'):
         write(f, with_scripts(sized(read(f), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
-    # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     cards.main(DOCS/'cards')
+    # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
     # themes ask another host for fonts; the site uses those of the reader's system
