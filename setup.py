@@ -21,9 +21,10 @@ setup(
     extras_require={'docs': lines('docs_requirements'), 'lab': lines('lab_requirements'),
                     'dev': lines('docs_requirements')+lines('dev_requirements')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['fastbook_ch4=fastbook_ch4._modidx:d']},
-    packages=['fastbook_ch4', 'fastbook_ch4.plumbing', 'fastbook_ch4.store', 'fastbook_ch4.app',
+    packages=['fastbook_ch4', 'fastbook_ch4.plumbing', 'fastbook_ch4.store', 'fastbook_ch4.app', 'fastbook_ch4.touch',
               'fastbook_ch4.ledger', 'fastbook_ch4.cli', 'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
     package_dir={'fastbook_ch4.lessons': 'nbs'},
     package_data={'fastbook_ch4': ['py.typed'], 'fastbook_ch4.app': ['page.html', 'static/*'],
-                  'fastbook_ch4.ledger': ['claims.csv'], 'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['**/*.ipynb']},
+                  'fastbook_ch4.ledger': ['claims.csv'], 'fastbook_ch4.touch': ['*.js', '*.css', '*.json'],
+                  'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['**/*.ipynb']},
 )

@@ -38,6 +38,14 @@ for (const el of document.querySelectorAll('.sidebar-item a:not([href]), .quarto
   el.addEventListener('keydown', e => { if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); el.click() } })
 }
 
+// What can be touched replaces the text of the element that has its name
+addEventListener('DOMContentLoaded', () => {
+  for (const [name, fill] of Object.entries(WIDGETS)) {
+    const el = document.getElementById(name)
+    if (el) fill(el, async () => (await fetch('digit_weights.json')).json())
+  }
+})
+
 // A search result on the page one is on uncovers the text
 addEventListener('click', e => {
   if (!e.target.closest('.search-result')) return

@@ -69,7 +69,7 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder','plumbing.story',
-         'neurons','thermometer','birds','multiclass','application','app.page','app.server','app',
+         'neurons','thermometer','birds','multiclass','application','touch','app.page','app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
          'questions','turns','all',
          'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']

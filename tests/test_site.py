@@ -560,7 +560,7 @@ def lesson_speed():
     return time, torch.randn(20)*3 + 0.75*(time-9.5)**2 + 1
 
 def test_the_measurements_are_those_of_the_lesson():
-    script = (ROOT/'site'/'widgets.js').read_text()
+    script = (ROOT/'fastbook_ch4'/'touch'/'widgets.js').read_text()
     values = json.loads(re.search(r'SPEED = (\[.*?\])', script, re.S).group(1).replace(' .', ' 0.'))
     assert values==pytest.approx(lesson_speed()[1].tolist(), abs=.006)
 
@@ -694,7 +694,7 @@ def test_the_board_of_a_phone_stays_under_the_pen(visit):
 
 # The weights behind the board
 
-WEIGHTS = json.loads((ROOT/'site'/'digit_weights.json').read_text())
+WEIGHTS = json.loads((ROOT/'fastbook_ch4'/'touch'/'digit_weights.json').read_text())
 
 def test_the_shipped_weights_read_real_digits(shipped):
     import torch

@@ -1,4 +1,4 @@
-"""Train the linear model of the site's drawing board and write site/digit_weights.json.
+"""Train the linear model of the site's drawing board and write fastbook_ch4/touch/digit_weights.json.
 
     python tools/digit_weights.py [FILE]
 
@@ -13,7 +13,7 @@ from fastbook_ch4 import store
 from fastbook_ch4.data import digit_dataloaders
 from fastbook_ch4.learner import digit_learner
 
-FILE = Path(__file__).resolve().parents[1]/'site'/'digit_weights.json'
+FILE = Path(__file__).resolve().parents[1]/'fastbook_ch4'/'touch'/'digit_weights.json'
 
 def trained(path):
     "Labels, accuracy, bias and 784 weights of the linear model after 20 epochs on the images in `path`"

@@ -1,4 +1,4 @@
-// The things to touch: each replaces the text of the element that has its id
+// The things to touch, on the site and in notebooks
 
 const SVG = 'http://www.w3.org/2000/svg'
 const round = (x, n = 2) =>
@@ -27,13 +27,12 @@ function slider(text, attrs, show, moved) {
 }
 
 // A small plot with axes: `line` and `dots` take lists of [x, y], of which only what lies inside is seen
-let plots = 0
 function plot({xlim, ylim, xlabel, title}) {
   const [w, h, left, top, right, bottom] = [420, 270, 48, 28, 22, 42]
   const px = x => left + (x - xlim[0]) / (xlim[1] - xlim[0]) * (w - left - right)
   const py = y => h - bottom - (y - ylim[0]) / (ylim[1] - ylim[0]) * (h - top - bottom)
   const inside = ([x, y]) => x >= xlim[0] && x <= xlim[1] && y >= ylim[0] && y <= ylim[1]
-  const clip = `plot-${++plots}`
+  const clip = `plot-${Math.random().toString(36).slice(2)}`
   const node = make('svg', {viewBox: `0 0 ${w} ${h}`, role: 'img', 'aria-label': title})
   const text = (x, y, s, anchor = 'middle') => node.append(make('text', {x, y, 'text-anchor': anchor}, s))
   const inner = {x: left, y: top - 2, width: w - left - right, height: h - top - bottom + 4}
@@ -61,14 +60,16 @@ function plot({xlim, ylim, xlabel, title}) {
   }
 }
 
-// Fills the element `id`, if the page has it
-function widget(id, title, build) {
-  const el = document.getElementById(id)
-  if (!el) return
-  el.replaceChildren(make('p', {id: `${id}-title`, class: 'title'}, title))
-  el.setAttribute('role', 'group')
-  el.setAttribute('aria-labelledby', `${id}-title`)
-  build(el)
+// By name, a function that fills an element; it gets one more that loads the weights of the linear model
+const WIDGETS = {}
+function widget(name, title, build) {
+  WIDGETS[name] = (el, weights) => {
+    el.replaceChildren(make('p', {class: 'title'}, title))
+    el.classList.add('widget', name)
+    el.setAttribute('role', 'group')
+    el.setAttribute('aria-label', title)
+    build(el, weights)
+  }
 }
 
 // Lesson 3: steps down a parabola
@@ -240,7 +241,7 @@ const blueRed = v => {
 
 const KEYS = 'arrow keys move the pen, Space lowers or lifts it, Delete clears'
 
-widget('draw-widget', 'Draw a 3 or a 7', async el => {
+widget('draw-widget', 'Draw a 3 or a 7', async (el, load) => {
   const canvas = make('canvas', {class: 'pad', width: 280, height: 280, tabindex: 0, role: 'application',
     'aria-label': `Drawing area. Draw with the mouse or a finger. With the keyboard: ${KEYS}.`})
   const small = (label, caption) => {
@@ -287,7 +288,7 @@ widget('draw-widget', 'Draw a 3 or a 7', async el => {
   }
 
   show()
-  try { model = await (await fetch('digit_weights.json')).json() }
+  try { model = await load() }
   catch {
     status = 'The weights could not be loaded, so the model cannot answer. Reload the page to try again.'
   }
