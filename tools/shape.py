@@ -47,6 +47,31 @@ def visible_checks(last):
               and re.search(r'^\s*assert\b|\btest_\w+\(|expect_fail\(', source, re.M)]
     return share(sum('hide' not in names for names in checks), len(checks))
 
+# The learner's hour
+
+def outputs(nb): return [c.get('outputs', []) for c in json.loads(nb.read_text(encoding='utf8'))['cells']]
+
+def first_picture():
+    "The place of the first cell of lesson 1 that shows a picture, counted from 1"
+    return next(i for i,outs in enumerate(outputs(*lessons(1, 1)), 1)
+                if any('image/png' in o.get('data', {}) for o in outs))
+
+def first_training():
+    "How many cells of the course a reader has seen when a loop trains a model on digits"
+    seen = 0
+    for nb in lessons(1, 11):
+        for c in json.loads(nb.read_text(encoding='utf8'))['cells']:
+            seen += 1
+            source = ''.join(c['source'])
+            if c['cell_type']=='code' and re.search(r'\bfor xb, ?yb in ', source) and 'backward' in source:
+                return seen
+
+ASKING = *range(1, 12),*range(13, 17)
+
+def lacking(text, *numbers):
+    "The lessons among `numbers` that do not contain `text`"
+    return [n for n in numbers for nb in lessons(n, n) if text not in nb.read_text(encoding='utf8')] or 'none'
+
 def is_guard(node):
     "Whether the statement `node` refuses something: it raises, or is a call of a check and nothing else"
     if isinstance(node, ast.If): return any(isinstance(o, ast.Raise) for o in node.body)
@@ -220,6 +245,10 @@ ROWS = [
     ("names in the star import beyond fastai's", star_names, '90'),
     ('visible of the cells that check, lessons 1–11', partial(visible_checks, 11), '67 %'),
     ('  all lessons', partial(visible_checks, 99), '67 %'),
+    ('first picture, cell of lesson 1', first_picture, '6'),
+    ('first training on digits, cell of the course', first_training, '250'),
+    ('lessons without a turn of the reader', partial(lacking, '### Your turn', *ASKING), 'none'),
+    ('lessons without answers to the exercises', partial(lacking, '<summary>Answers', *range(1, 18)), 'none'),
 ]
 
 if __name__=='__main__':
