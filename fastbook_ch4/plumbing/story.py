@@ -40,6 +40,7 @@ def wrong_so_far(
 def plot_so_far(
     wrong, # Dictionary from a step to its wrong answers, from `wrong_so_far`
     total, # Validation images
+    bet=None, # Wrong answers that the reader bet on, drawn as a line
 ) -> plt.Figure: # A bar for each step of the road; those to come show a question mark
     "Draw what the steps so far get `wrong`"
     fig,ax = plt.subplots(figsize=(7,2.4), layout='constrained')
@@ -53,8 +54,11 @@ def plot_so_far(
         ax.annotate(said, (min(n or 0, edge), i), xytext=(-5 if inside else 5, 0), va='center',
                     ha='right' if inside else 'left', textcoords='offset points',
                     color='white' if inside else 'black')
+    if bet is not None:
+        ax.axvline(bet, color='black', ls=':')
+        ax.annotate(f'the bet: {bet:,.0f}', (bet, len(ROAD)-1), xytext=(5,0), va='center',
+                    textcoords='offset points')
     ax.set(title=f'Wrong so far, of {total:,} pictures', xlabel='wrong answers', xlim=(0, edge*1.02),
-           yticks=range(len(ROAD)), yticklabels=ROAD)
-    ax.invert_yaxis()
+           ylim=(len(ROAD)-.5,-.5), yticks=range(len(ROAD)), yticklabels=ROAD)
     ax.spines[['top','right']].set_visible(False)
     return fig
