@@ -594,7 +594,9 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'fastbook_ch4.training.train_model': ('training.html#train_model', 'fastbook_ch4/training.py'),
                                        'fastbook_ch4.training.validate_epoch': ( 'training.html#validate_epoch',
                                                                                  'fastbook_ch4/training.py')},
-            'fastbook_ch4.turns': {'fastbook_ch4.turns.check_mean': ('turns.html#check_mean', 'fastbook_ch4/turns.py')},
+            'fastbook_ch4.turns': { 'fastbook_ch4.turns.check_distance': ('turns.html#check_distance', 'fastbook_ch4/turns.py'),
+                                    'fastbook_ch4.turns.check_mean': ('turns.html#check_mean', 'fastbook_ch4/turns.py'),
+                                    'fastbook_ch4.turns.check_stack': ('turns.html#check_stack', 'fastbook_ch4/turns.py')},
             'fastbook_ch4.vision': { 'fastbook_ch4.vision.image_dataloaders': ('vision.html#image_dataloaders', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.most_wrong': ('vision.html#most_wrong', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.resnet_learner': ('vision.html#resnet_learner', 'fastbook_ch4/vision.py')}}}
