@@ -53,7 +53,7 @@ def check_distance(
         b = 1-a[0]**2
         d = a-b
         compare(call(f, a, b), d.abs().mean((-1,-2)), returns(a, b), {
-            'You average over the pictures, too. Each picture of the stack should keep a distance of its own.':
+            'You average over the pictures, too. Each picture should keep a distance of its own.':
                 d.abs().mean(),
             'You average over the pictures and keep the pixels. It should be the other way round.':
                 d.abs().mean(0),
