@@ -15,7 +15,7 @@ def digit_learner(
     dls,          # `DataLoaders` from `digit_dataloaders`
     model,        # Module with one logit per image
     lr=1.,        # Default learning rate
-    opt_func=SGD, # Optimizer class; `BasicOptim` works too
+    opt_func=SGD, # What makes the optimizer; `BasicOptim` works too
 ) -> Learner: # With `mnist_loss` and `batch_accuracy`
     "A `Learner` that trains `model` to tell the two labels of `dls` apart"
     return Learner(dls, model, opt_func=opt_func, loss_func=mnist_loss, metrics=batch_accuracy, lr=lr)
