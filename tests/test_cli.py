@@ -373,7 +373,7 @@ def test_two_ladders_do_not_write_into_one_folder(shipped, tmp_path, capsys):
 
 def test_table_and_model_belong_to_the_same_run(shipped, few, tmp_path, monkeypatch):
     "Even if a second run ends after its first step"
-    from fastbook_ch4 import ladder
+    from fastbook_ch4.plumbing import steps as ladder
     from fastbook_ch4.application import load_digit_model
     out = tmp_path/'out'
     assert climb(shipped, 'pixel', out)==0
@@ -389,7 +389,7 @@ def test_table_and_model_belong_to_the_same_run(shipped, few, tmp_path, monkeypa
     assert names(out)==['digits.safetensors','ladder.csv']  # the pictures were of the first run
 
 def test_a_run_that_finishes_nothing_leaves_the_last_one_whole(shipped, few, tmp_path, monkeypatch):
-    from fastbook_ch4 import ladder
+    from fastbook_ch4.plumbing import steps as ladder
     assert climb(shipped, 'pixel', tmp_path/'out')==0
     before = {f.name: f.read_bytes() for f in (tmp_path/'out').iterdir()}
     def no_step(*args): raise KeyboardInterrupt

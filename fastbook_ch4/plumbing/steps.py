@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['STEPS', 'Report', 'label_probs', 'MeanImages', 'pixel_similarity', 'own_loop', 'basic_optim', 'fit_learner', 'sgd',
-           'two_layer_net', 'resnet', 'Step', 'find_step', 'Rung', 'judge', 'plot_ladder']
+           'two_layer_net', 'resnet', 'Step', 'find_step', 'Rung', 'judge', 'run_step', 'run_ladder', 'ladder_table',
+           'plot_ladder']
 
 # %% ../../nbs/plumbing/steps.ipynb #98f2568c
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Callable
 
-import matplotlib.pyplot as plt, torch, torch.nn.functional as F
+import matplotlib.pyplot as plt, pandas as pd, torch, torch.nn.functional as F
 from torch import nn
 from .. import store
 from .checks import check_lr, check_tensors
@@ -26,7 +28,7 @@ from .fast import WholeMap, fast_resnet_learner
 from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.hook import total_params
 from fastai.callback.schedule import Learner
-from fastai.torch_core import default_device
+from fastai.torch_core import default_device, set_seed
 from fastcore.all import noop
 
 # %% ../../nbs/plumbing/steps.ipynb #bf358621
@@ -210,6 +212,43 @@ def judge(
     full = digits.path==store.folder('mnist_sample') and store.is_installed('mnist_sample')
     return Rung(name, name+', trimmed'*trimmed, step.architecture, total_params(model)[0], seconds, correct,
                 total, correct/total, step.published if full else None, probs, model)
+
+# %% ../../nbs/plumbing/steps.ipynb #65c9d067
+def run_step(
+    name,   # A key of `STEPS`
+    digits, # The images, a `Digits`
+    seed=0, # For parameters and shuffling
+    report=noop, # Told the share that is done
+) -> Rung:
+    "Train step `name` on `digits` and ask it about the validation images"
+    step,start = find_step(name),time.perf_counter()
+    set_seed(seed)
+    model = step.train(digits, report)
+    probs = label_probs(model, step.architecture, digits.valid[0])[:,1]
+    return judge(name, model, probs, digits, time.perf_counter()-start)
+
+# %% ../../nbs/plumbing/steps.ipynb #fefc73e0
+def run_ladder(
+    digits, # The images, a `Digits`
+    names=tuple(STEPS), # Steps to run
+    seed=0, # For parameters and shuffling, set anew before each step
+    report=noop, # Told the step and the share that is done
+): # Iterator of a finished `Rung` for each of `names`
+    "Run the steps `names` on `digits`"
+    names = list(names)
+    unknown = [o for o in names if o not in STEPS]
+    if unknown or not names:
+        raise ValueError(f'There is no step {unknown[:1]}. Choose at least one of {", ".join(STEPS)}.')
+    return (run_step(name, digits, seed, partial(report, name)) for name in names)
+
+# %% ../../nbs/plumbing/steps.ipynb #dde7207a
+def ladder_table(
+    rungs # Finished `Rung`s
+) -> pd.DataFrame: # A row for each; `published` is NaN where nothing is in print for the images
+    "The table of `rungs`"
+    columns = 'title parameters seconds correct total accuracy published'.split()
+    table = pd.DataFrame([[getattr(r, o) for o in columns] for r in rungs], columns=columns)
+    return table.rename(columns={'title': 'step'}).astype({'published': float})
 
 # %% ../../nbs/plumbing/steps.ipynb #385bbf0d
 def plot_ladder(
