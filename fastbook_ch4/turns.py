@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'after_one_step', 'check_parts', 'check_learner', 'check_balanced']
+           'after_one_step', 'check_parts', 'check_learner', 'check_one_place', 'check_balanced']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 import torch
@@ -231,6 +231,25 @@ def check_learner(
     if not same([*model.parameters()], after_one_step(start, x, y)):
         raise Hint('After a step the weights are not where plain gradient descent takes them. '
                    'Which optimizer does your learner use?')
+
+# %% ../nbs/turns.ipynb #3baa3aa2
+@graded
+def check_one_place(
+    f # Function of a picture (h, w), a pattern (3, 3), a row and a column
+) -> str: # 'Right.', or a hint
+    "Check the number that a pattern gives at one place"
+    edge = tensor([[-1.,-1.,-1.], [0.,0.,0.], [1.,1.,1.]])
+    drawn = tensor([[0.,0.,0.,0.,0.], [0.,0.,1.,1.,0.], [0.,2.,0.,3.,1.], [0.,1.,1.,0.,0.], [0.,0.,5.,0.,0.]])
+    for picture,pattern,i,j in ((drawn,edge,0,2), (torch.rand(7,7),torch.randn(3,3),1,3)):
+        window,turned = picture[i:i+3,j:j+3],picture[j:j+3,i:i+3]
+        got = call(f, picture, pattern, i, j)
+        compare(got, (window*pattern).sum(), f'At row {i}, column {j} your function returns', {
+            'Those are the nine products. The answer at one place is one number: add them up.': window*pattern,
+            'That is the mean of the nine products. Add them up, without sharing.': (window*pattern).mean(),
+            'That is made of the matrix product. Multiply each weight by the one pixel beneath it, with *.':
+                (window@pattern).sum(),
+            'You added up the pixels of the window. Where does the pattern come in?': window.sum(),
+            'You took j for the row and i for the column. The row comes first.': (turned*pattern).sum()})
 
 # %% ../nbs/turns.ipynb #bc1e0390
 @graded
