@@ -18,7 +18,7 @@ from torch import Tensor
 # %% ../nbs/questions.ipynb #e9875a6d
 class Verdict(str):
     "A string that a notebook shows without quotes, in lines of at most 80 characters"
-    def __repr__(self): return fill(self, 80)
+    def __repr__(self): return '\n'.join(fill(line, 80) for line in self.splitlines())
 
 # %% ../nbs/questions.ipynb #7d7f84c9
 RIGHT = Verdict('Right.')

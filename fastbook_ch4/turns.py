@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'after_one_step', 'check_parts', 'check_learner', 'check_one_place', 'check_balanced']
+           'after_one_step', 'check_parts', 'check_learner', 'check_one_place', 'check_balanced', 'check_scenes']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 import torch
@@ -270,3 +270,44 @@ def check_balanced(
                 (given_3+given_7)/2,
             'Within the 7s you took the share that is called a 3, which is wrong there.': (of_3s+1-of_7s)/2,
             'That is the sum of both accuracies, not their mean.': of_3s+of_7s})
+
+# %% ../nbs/turns.ipynb #59e9b2da
+CLUES = {  # snippet -> the scenes that it may be called, and what to measure
+    'a': ((9,), 'what shape has correct, just before the mean?'),
+    'b': ((4,), 'how large is the gradient at the start, and how large after ten steps?'),
+    'c': ((13,), 'train on the same forty pictures with shuffled labels. What is the score then?'),
+    'd': ((1,), 'look at the labels in the first batch, and at the outputs for the pictures that are wrong.'),
+    'e': ((15,), 'take one known 3 and one known 7. What are they called?'),
+    'f': ((2,), 'what is the largest number in x?'),
+    'g': ((11,12), 'how large is each batch?'),
+    'h': ((5,), 'take the gradient twice without a step. Do in between what this loop does.'),
+    'i': ((10,), 'what is the range of answers, and what share of the pictures is called a 3?'),
+    'j': ((17,), 'which values does accuracy take from outside, and what are they at each call?')}
+NOT_THAT = {  # snippet and scene -> why it is not that one
+    ('a',10): 'These are raw outputs, and 0 is the right place to cut them. ',
+    ('b',5): 'This loop does drop the gradient after each step. ',
+    ('d',2): 'The largest pixel is 1. ',
+    ('f',1): 'train_linear shuffles, and its learning rate is 1. ',
+    ('h',4): 'This learning rate is below the limit of that scene. ',
+    ('i',9): 'Both sides are columns here. '}
+
+# %% ../nbs/turns.ipynb #904a6c6b
+def _on_scene(letter, scene):
+    "What `check_scenes` says about the number `scene` for one snippet"
+    right,clue = CLUES[letter]
+    if scene is None: return 'not yet.'
+    if scene not in range(1, 19): return 'the scenes have the numbers 1 to 18.'
+    return 'right.' if scene in right else f'not {scene}. {NOT_THAT.get((letter,scene), "")}Measure: {clue}'
+
+@graded
+def check_scenes(
+    f # Function of nothing that returns a dictionary, from the letter of a snippet to the number of its scene
+) -> str: # 'Right.', or a line for each snippet
+    "Check which scene each of the ten snippets is"
+    got = call(f)
+    if not isinstance(got, dict) or {*got}!={*CLUES}:
+        raise Hint('Return a dictionary with the letters a to j as keys and a number for each.')
+    if not any(got.values()):
+        raise Hint('There is no number yet. Run a snippet, measure, and enter the number of its scene.')
+    if not all(got[o] in right for o,(right,_) in CLUES.items()):
+        raise Hint('\n'.join(f'{o}: {_on_scene(o, got[o])}' for o in CLUES))
