@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'after_one_step', 'check_parts', 'check_learner', 'check_one_place', 'check_balanced', 'check_scenes']
+           'after_one_step', 'check_parts', 'check_learner', 'check_one_place', 'check_balanced',
+           'check_product_slopes', 'check_scenes']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 import torch
 from torch import tensor
-from .questions import Hint, attempt, call, compare, graded, returns, same
-from .questions import descend, squared_error
+from .questions import Hint, attempt, call, compare, descend, graded, returns, same, show
+from .questions import squared_error
 
 # %% ../nbs/turns.ipynb #713da390
 from copy import deepcopy
@@ -270,6 +271,22 @@ def check_balanced(
                 (given_3+given_7)/2,
             'Within the 7s you took the share that is called a 3, which is wrong there.': (of_3s+1-of_7s)/2,
             'That is the sum of both accuracies, not their mean.': of_3s+of_7s})
+
+# %% ../nbs/turns.ipynb #e9a4de8e
+@graded
+def check_product_slopes(
+    f # Function of two numbers
+) -> str: # 'Right.', or a hint
+    "Check the two slopes of a product"
+    for a,b in ((3.,2.), (-1.,4.), *(torch.rand(3,2)*9+1).tolist()):
+        got = call(f, a, b)
+        if not isinstance(got, (tuple,list)) or len(got)!=2:
+            raise Hint(f'{returns(a, b)} {show(got)}. Return two slopes, with a comma between them.')
+        compare(tensor(got), tensor([b,a]), returns(a, b), {
+            'If a grows by 1, the area grows by a strip. Is that strip as long as a?': tensor([a,b]),
+            'Those are the slopes of a sum. A strip of a rectangle is longer than 1.': tensor([1.,1.]),
+            'That is the area itself. By how much does it grow?': tensor([a*b,a*b]),
+            'That is the area after the growth. Take away the area before.': tensor([a*b+b,a*b+a])})
 
 # %% ../nbs/turns.ipynb #59e9b2da
 CLUES = {  # snippet -> the scenes that it may be called, and what to measure
