@@ -21,6 +21,7 @@ from fastbook_ch4.plumbing.fast import fast_resnet_learner, fused_adamw, grey_da
 from fastbook_ch4.plumbing.steps import STEPS, Rung, plot_ladder
 from fastbook_ch4.ladder import *
 from fastbook_ch4.neurons import *
+from fastbook_ch4.autograd import *
 from fastbook_ch4.thermometer import *
 from fastbook_ch4.birds import *
 from fastbook_ch4.multiclass import *

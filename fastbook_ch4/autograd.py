@@ -5,51 +5,50 @@
 # %% auto #0
 __all__ = ['Value']
 
-# %% ../nbs/13_autograd.ipynb #f8e8dc3b
+# %% ../nbs/13_autograd.ipynb #77cedf23
 import math
 from numbers import Real
 
 from fastcore.basics import patch
 
-# %% ../nbs/13_autograd.ipynb #51493d79
+# %% ../nbs/13_autograd.ipynb #071b8bb6
 class Value:
     "One number that knows what it was made from, and adds up slopes in `grad`"
     def __init__(self,
         data, # One number
         parents=(), # Pairs of a `Value` that took part and the slope with respect to it
     ):
-        if not isinstance(data, Real):
-            raise TypeError(f'A Value holds one number, not {type(data).__name__}. Pass a float.')
+        if not isinstance(data, Real): raise TypeError(f'Pass one number, not {type(data).__name__}.')
         self.data,self.parents = float(data),parents
         self.grad,self.depth = 0.,max([parent.depth+1 for parent,_ in parents], default=0)
     def __repr__(self): return f'Value({self.data:g}, grad={self.grad:g})'
 
-# %% ../nbs/13_autograd.ipynb #cad6464e
+# %% ../nbs/13_autograd.ipynb #026468e2
 def _as_value(
     x # A number or a `Value`
 ) -> Value:
     "`x` as a `Value`"
     return x if isinstance(x, Value) else Value(x)
 
-# %% ../nbs/13_autograd.ipynb #a3aac9d7
+# %% ../nbs/13_autograd.ipynb #2e105ea8
 @patch
 def __add__(self:Value, other):
     other = _as_value(other)
     return Value(self.data+other.data, ((self,1.), (other,1.)))
 
-# %% ../nbs/13_autograd.ipynb #42d82012
+# %% ../nbs/13_autograd.ipynb #9ea93262
 @patch
 def __mul__(self:Value, other):
     other = _as_value(other)
     return Value(self.data*other.data, ((self,other.data), (other,self.data)))
 
-# %% ../nbs/13_autograd.ipynb #f159cdc0
+# %% ../nbs/13_autograd.ipynb #e7c5e787
 @patch
 def __radd__(self:Value, other): return self+other
 @patch
 def __rmul__(self:Value, other): return self*other
 
-# %% ../nbs/13_autograd.ipynb #c0076f59
+# %% ../nbs/13_autograd.ipynb #56f1b693
 def _made_from(
     end # A `Value`
 ) -> list: # The deepest first, so that each stands before its parents
@@ -61,7 +60,7 @@ def _made_from(
         seen.update(new)
     return sorted(values, key=lambda value: -value.depth)
 
-# %% ../nbs/13_autograd.ipynb #3cff24be
+# %% ../nbs/13_autograd.ipynb #a90e00c8
 @patch
 def backward(self:Value):
     "Add the slope of this value with respect to each number it was made from to the `grad` of that"
@@ -72,13 +71,13 @@ def backward(self:Value):
     for value in values:
         for parent,slope in value.parents: parent.grad += slope*value.grad
 
-# %% ../nbs/13_autograd.ipynb #298fa5fa
+# %% ../nbs/13_autograd.ipynb #5f2cd00d
 @patch
 def __pow__(self:Value, n):
     slope = n*self.data**(n-1) if n else 0.
     return Value(self.data**n, ((self,slope),))
 
-# %% ../nbs/13_autograd.ipynb #4f24e980
+# %% ../nbs/13_autograd.ipynb #011b6292
 @patch
 def __neg__(self:Value): return self*-1
 @patch
@@ -90,14 +89,14 @@ def __truediv__(self:Value, other): return self * other**-1
 @patch
 def __rtruediv__(self:Value, other): return self**-1 * other
 
-# %% ../nbs/13_autograd.ipynb #451ee699
+# %% ../nbs/13_autograd.ipynb #407bf910
 @patch
 def exp(self:Value):
     "e to the power of this number"
     e = math.exp(self.data)
     return Value(e, ((self,e),))
 
-# %% ../nbs/13_autograd.ipynb #db49e394
+# %% ../nbs/13_autograd.ipynb #c2cbbb01
 @patch
 def max(self:Value, other):
     "The larger of this and `other`; at a tie each gets half of the slope, as in `torch.maximum`"

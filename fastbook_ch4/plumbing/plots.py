@@ -59,7 +59,7 @@ def draw_flow(
     ax.axis('off')
     return ax
 
-# %% ../../nbs/plumbing/plots.ipynb #c34de7f6
+# %% ../../nbs/plumbing/plots.ipynb #cecdc3c0
 def _path_slopes(
     value, # What was computed
     start, # What it was computed from
@@ -72,7 +72,7 @@ def _path_slopes(
         slopes += [slope] if parent is start else [slope*o for o in further]
     return slopes
 
-# %% ../../nbs/plumbing/plots.ipynb #6def44d8
+# %% ../../nbs/plumbing/plots.ipynb #2a2ca4c0
 def _places(
     named # Text -> value
 ) -> dict: # Text -> (column, row)
@@ -81,7 +81,7 @@ def _places(
     columns = [[text for text,value in named.items() if value.depth==depth] for depth in depths]
     return {text: (i, (len(column)-1)/2-j) for i,column in enumerate(columns) for j,text in enumerate(column)}
 
-# %% ../../nbs/plumbing/plots.ipynb #d3b662c7
+# %% ../../nbs/plumbing/plots.ipynb #ee9c26dc
 def _value_arrow(
     ax,    # Axes to draw on
     start, # (column, row) of the box where it begins
@@ -94,10 +94,13 @@ def _value_arrow(
     ends = ((x1-.2,y1-.34), (x0+.2,y0-.34)) if bow else ((x1-.37,y1), (x0+.37,y0))
     look = dict(arrowstyle='->', color='#555555', connectionstyle=f'arc3,rad={bow}')
     ax.annotate('', *ends, arrowprops=look)
-    middle = (y0+y1)/2-.34-bow*(x1-x0-.4)/2 if bow else (y0+y1)/2+.05
-    ax.text((x0+x1)/2, middle, text, ha='center', va='top' if bow else 'bottom', color='#D55E00', fontsize=9)
+    level = bow==0 and y0==y1
+    middle = (y0+y1)/2 + (.05 if level else -(.34+bow*(x1-x0-.4)/2) if bow else 0)
+    under = dict(fc='white', ec='none', pad=1)
+    ax.text((x0+x1)/2, middle, text, ha='center', va='bottom' if level else 'center',
+            color='#D55E00', fontsize=9, bbox=None if level else under)
 
-# %% ../../nbs/plumbing/plots.ipynb #abe43e4f
+# %% ../../nbs/plumbing/plots.ipynb #106970f4
 def draw_values(
     named,      # Text -> value, in the order of the calculation
     title=None, # Title of the drawing
@@ -106,19 +109,21 @@ def draw_values(
     "Draw a calculation: a box for each of the values `named`, and arrows to what was made from them"
     places = _places(named)
     width,height = 1+max(x for x,_ in places.values()),1+2*max(y for _,y in places.values())
-    ax = plt.subplots(figsize=(1.7*width, 1.7*height+.6))[1]
+    fig,ax = plt.subplots()
     for text,value in named.items():
         x,y = places[text]
         look = dict(boxstyle='round,pad=.04', fc='#e8f1f8', ec='#0072B2')
         ax.add_patch(FancyBboxPatch((x-.3,y-.27), .6, .54, **look))
-        ax.text(x, y+.17, text, ha='center', va='center')
-        ax.text(x, y-.02, f'{value.data:.4g}', ha='center', va='center', color='#0072B2')
-        if slopes: ax.text(x, y-.2, f'{value.grad:.4g}', ha='center', va='center', color='#D55E00')
+        lines = [(text,'black'), (f'{value.data:.4g}','#0072B2'), (f'{value.grad:.4g}','#D55E00')]
+        for i,(line,color) in enumerate(lines if slopes else lines[:2]):
+            ax.text(x, y+(.18 if slopes else .1)-.19*i, line, ha='center', va='center', color=color)
         for other,start in named.items():
             steps = _path_slopes(value, start, {*named.values()})
             said = ' + '.join(f'{o:.3g}' for o in steps) if slopes else ''
             if steps: _value_arrow(ax, places[other], places[text], said)
-    ax.set(xlim=(-.5,width-.5), ylim=(-height/2-.4,height/2), aspect='equal', title=title)
+    low = min(-height/2, *(o.get_position()[1]-.15 for o in ax.texts))
+    fig.set_size_inches(1.7*width, 1.7*(height/2-low)+.3)
+    ax.set(xlim=(-.5,width-.5), ylim=(low,height/2), aspect='equal', title=title)
     ax.axis('off')
     return ax
 
