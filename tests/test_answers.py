@@ -1,10 +1,22 @@
 """The answers under "Try it": each exercise has one, and the numbers that they tell are computed here"""
-import json,re
+import json,re,shutil,tarfile
 
 import pytest,torch
 from conftest import ROOT
 from fastbook_ch4.baseline import PixelSimilarity, mnist_distance
 from fastbook_ch4.data import digit_dataloaders, load_images
+import pytest, torch
+from conftest import ROOT
+from fastbook_ch4.data import Digits, digit_dataloaders, digit_tensors
+from fastbook_ch4.ladder import run_step
+from fastbook_ch4.learner import digit_learner
+from fastbook_ch4.optimizer import BasicOptim
+from fastbook_ch4.plumbing.loops import like_book
+from fastbook_ch4.store import SHIPPED
+from fastai.data.core import DataLoader, DataLoaders
+from fastai.optimizer import SGD
+from fastai.torch_core import set_seed
+from torch import nn
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
@@ -104,6 +116,56 @@ def test_three_threes_minus_two_sevens():
 
 # Lesson 7
 
+def after_five_epochs(folder, lr, opt_func=SGD):
+    "A linear model that was trained as long as five epochs of the book take, in its learner"
+    set_seed(0)
+    dls = digit_dataloaders(folder)
+    learn = digit_learner(dls, nn.Linear(784,1), opt_func=opt_func)
+    with learn.no_bar(), learn.no_logging(): learn.fit(like_book(dls, 5), lr)
+    return learn
+
+def suggested(folder):
+    "The learning rate that `lr_find` suggests for a linear model"
+    set_seed(0)
+    learn = digit_learner(digit_dataloaders(folder), nn.Linear(784,1))
+    with learn.no_bar(): return learn.lr_find(show_plot=False).valley
+
+def test_07_the_suggested_rate_works_and_is_careful(shipped):
+    lr = suggested(shipped)
+    assert .001<lr<.1
+    slow,fast = [after_five_epochs(shipped, o).recorder.values[-1] for o in (lr, 1.)]
+    assert slow[1]>fast[1] and slow[2]>.9  # loss and accuracy on the validation digits
+
+@pytest.mark.full
+def test_07_the_suggested_rate_on_the_full_sample(full):
+    assert '0.963 to 0.967' in answer('07', 1) and '0.977 to 0.979' in answer('07', 1)
+    slow,fast = [after_five_epochs(full, o).recorder.values[-1][2] for o in (.015, 1.)]
+    assert slow==pytest.approx(.965, abs=.003) and fast==pytest.approx(.978, abs=.003)
+
+def test_07_basic_optim_gives_the_same_figures(shipped):
+    ours,theirs = [after_five_epochs(shipped, 1., o).recorder.values for o in (BasicOptim, SGD)]
+    assert torch.tensor(ours).allclose(torch.tensor(theirs), atol=1e-4)
+
+def sevens_first(folder, n_3, n_7):
+    "What a learning rate of 10 ends with if the 7s come first, on `n_3` and `n_7` validation digits"
+    x,y,vx,vy = digit_tensors(folder)
+    of_3,of_7 = [(vy[:,0]==t).nonzero()[:n,0] for t,n in ((1,n_3), (0,n_7))]
+    idxs = torch.cat([of_3,of_7])
+    pairs = list(zip(x.flip(0), y.flip(0))),list(zip(vx[idxs], vy[idxs]))
+    learn = digit_learner(DataLoaders(*[DataLoader(o, bs=64) for o in pairs]), nn.Linear(784,1))
+    with learn.no_bar(), learn.no_logging(): learn.fit(2, 10.)
+    return [round(o, 6) for o in learn.recorder.values[-1][1:]]
+
+def test_07_all_7s_first_leave_the_share_of_7s(shipped):
+    assert sevens_first(shipped, 30, 50)==[.375, .625]
+    assert sevens_first(shipped, 100, 100)==[.5, .5]
+
+@pytest.mark.full
+def test_07_all_7s_first_on_the_full_sample(full):
+    loss,accuracy = sevens_first(full, 1010, 1028)
+    assert f'{accuracy:.6f} on the full sample' in answer('07', 3)
+    assert f'the share of 3s, {loss:.6f}' in answer('07', 3)
+
 
 # Lesson 8
 
@@ -112,6 +174,32 @@ def test_three_threes_minus_two_sevens():
 
 
 # Lesson 10
+
+@pytest.mark.full
+def test_10_what_stays_with_other_seeds(full):
+    digits = Digits.from_folder(full)
+    def wrong(name, seeds=range(8)):
+        rungs = [run_step(name, digits, seed) for seed in seeds]
+        return sorted(r.total-r.correct for r in rungs)
+    assert wrong('pixel similarity', range(2))==[99,99] and '99 wrong each time' in answer('10', 1)
+    linear,own = wrong('SGD'),wrong('own loop')
+    assert '51 to 67' in answer('10', 1) and '35 to 37' in answer('10', 1)
+    assert 30<=linear[0]<=linear[-1]<=42<own[0]<=own[-1]<80
+
+def test_10_a_baseline_gets_no_seed(shipped):
+    digits = Digits.from_folder(shipped)
+    a,b = [run_step('pixel similarity', digits, seed) for seed in (0,1)]
+    assert torch.equal(a.probs, b.probs)
+
+def test_10_a_pair_with_few_mistakes(tmp_path):
+    with tarfile.open(SHIPPED) as tar: tar.extractall(tmp_path, filter='data')
+    for split in ('train','valid'):
+        for label in '17': shutil.copytree(tmp_path/'mnist_5k'/split/label, tmp_path/'pair'/split/label)
+    digits = Digits.from_folder(tmp_path/'pair')
+    baseline,linear = [run_step(name, digits) for name in ('pixel similarity','SGD')]
+    assert (len(digits.train[0]), baseline.total)==(800, 200)
+    assert f'gets {baseline.total-baseline.correct} of 200 wrong' in answer('10', 2)
+    assert linear.total-linear.correct<=6 and '`SGD` 3' in answer('10', 2)
 
 
 # Lesson 11
