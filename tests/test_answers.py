@@ -17,6 +17,9 @@ from fastai.data.core import DataLoader, DataLoaders
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 from torch import nn
+from fastai.torch_core import set_seed
+from fastbook_ch4.descent import apply_step, mse, quadratic, rmse_loss
+from fastbook_ch4.loss import mnist_loss, sigmoid
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
@@ -104,9 +107,63 @@ def test_three_threes_minus_two_sevens():
 
 # Lesson 3
 
+def descend(loss_func, steps):
+    "The roller coaster on scaled time from zeros at 0.5: its root mean squared error, and sizes of gradients"
+    set_seed(0)
+    t = (torch.arange(20.)-9.5)/9.5
+    speed,params,sizes = torch.randn(20)*3 + .75*(9.5*t)**2 + 1,torch.zeros(3).requires_grad_(),[]
+    for _ in range(steps):
+        loss = loss_func(quadratic(t, params), speed)
+        sizes.append(torch.autograd.grad(loss, params)[0].norm().item())
+        apply_step(params, t, speed, .5, loss_func=loss_func)
+    return rmse_loss(quadratic(t, params), speed).item(),sizes
+
+def test_the_slope_by_three_rules():
+    x = torch.tensor(5.).requires_grad_()
+    (3*x**2 + 2*x).backward()
+    assert x.grad==3*2*5+2 and f'that is {x.grad.item():g}' in answer('03', 1)
+
+@pytest.mark.parametrize('x', [3.,-7.,.1])
+def test_one_step_of_a_half_reaches_the_lowest_point(x):
+    assert x-.5*2*x==0 and '`x - .5*2*x` is 0' in answer('03', 2)
+
+def test_the_root_takes_short_steps():
+    (rmse,root),(_,square) = descend(rmse_loss, 100),descend(mse, 1)
+    text = answer('03', 3)
+    assert f'{rmse:.1f} after 100' in text and f'{descend(rmse_loss, 1000)[0]:.1f} only after a thousand' in text
+    assert f'size {square[0]:.0f} ' in text and f'{root[0]:.2f}' in text and max(root)<1
+    assert descend(mse, 100)[0]<.2*rmse
+
+def test_a_cubic_needs_no_other_step():
+    assert 'a,b,c,d = params' in answer('03', 4)
+    def cubic(t, params):
+        a,b,c,d = params
+        return a*t**3 + b*t**2 + c*t + d
+    t,params = torch.linspace(-1, 1, 20),torch.zeros(4).requires_grad_()
+    for _ in range(300): loss = apply_step(params, t, t**3-t, .3, f=cubic)[1]
+    assert loss<1e-2 and apply_step(torch.zeros(4).requires_grad_(), t, t**3-t, .3, f=cubic)[1]>.05
 
 # Lesson 4
 
+@pytest.mark.parametrize('targets', [[0,0,0],[1,0,1],[1,1,1]])
+def test_a_logit_of_0_costs_one_half(targets):
+    assert mnist_loss(torch.zeros(3), torch.tensor(targets))==.5 and 'One half' in answer('04', 1)
+
+def test_the_sigmoid_is_steepest_at_0():
+    x = torch.linspace(-6, 6, 101).requires_grad_()
+    sigmoid(x).sum().backward()
+    assert x.grad.max()==.25 and x[x.grad.argmax()].abs()<1e-6 and '0.25' in answer('04', 2)
+    assert x.grad[0].item()/.25==pytest.approx(.01, abs=.001)
+
+def test_the_square_of_the_distance():
+    probs,targets = torch.tensor([.1,.9]),torch.tensor([1,1])
+    far = torch.where(targets==1, 1-probs, probs)
+    assert (far**2).tolist()==pytest.approx([.81,.01]) and far.tolist()==pytest.approx([.9,.1])
+    assert '0.81' in answer('04', 3) and '0.01' in answer('04', 3)
+    for power in (1,2):
+        x = torch.tensor(-10.).requires_grad_()
+        ((1-sigmoid(x))**power).backward()
+        assert 0<abs(x.grad)<.0001
 
 # Lesson 5
 
