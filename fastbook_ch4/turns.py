@@ -115,8 +115,7 @@ def check_digit_loss(
             'Differences with a sign cancel, as in lesson 2. No distance is negative.': (p-t).mean(),
             'You squared the distances. Take them as they are.': (far**2).mean(),
             'That is the accuracy, the staircase from above.': ((p>.5)==is_3).float().mean(),
-            'You treat all pictures as if they were 7s.': p.mean(),
-            'You treat all pictures as if they were 3s.': (1-p).mean()})
+            'You treat all pictures as if they were one digit. Look at the targets.': p.mean()})
 
 # %% ../nbs/turns.ipynb #f47bdddf
 def _stepped(

@@ -111,7 +111,8 @@ def descend(loss_func, steps):
     "The roller coaster on scaled time from zeros at 0.5: its root mean squared error, and sizes of gradients"
     set_seed(0)
     t = (torch.arange(20.)-9.5)/9.5
-    speed,params,sizes = torch.randn(20)*3 + .75*(9.5*t)**2 + 1,torch.zeros(3).requires_grad_(),[]
+    speed = torch.randn(20)*3 + .75*(9.5*t)**2 + 1
+    params,sizes = torch.zeros(3).requires_grad_(),[]
     for _ in range(steps):
         loss = loss_func(quadratic(t, params), speed)
         sizes.append(torch.autograd.grad(loss, params)[0].norm().item())
@@ -130,7 +131,8 @@ def test_one_step_of_a_half_reaches_the_lowest_point(x):
 def test_the_root_takes_short_steps():
     (rmse,root),(_,square) = descend(rmse_loss, 100),descend(mse, 1)
     text = answer('03', 3)
-    assert f'{rmse:.1f} after 100' in text and f'{descend(rmse_loss, 1000)[0]:.1f} only after a thousand' in text
+    long = descend(rmse_loss, 1000)[0]
+    assert f'{rmse:.1f} after 100' in text and f'{long:.1f} only after a thousand' in text
     assert f'size {square[0]:.0f} ' in text and f'{root[0]:.2f}' in text and max(root)<1
     assert descend(mse, 100)[0]<.2*rmse
 
@@ -140,8 +142,8 @@ def test_a_cubic_needs_no_other_step():
         a,b,c,d = params
         return a*t**3 + b*t**2 + c*t + d
     t,params = torch.linspace(-1, 1, 20),torch.zeros(4).requires_grad_()
-    for _ in range(300): loss = apply_step(params, t, t**3-t, .3, f=cubic)[1]
-    assert loss<1e-2 and apply_step(torch.zeros(4).requires_grad_(), t, t**3-t, .3, f=cubic)[1]>.05
+    losses = [apply_step(params, t, t**3-t, .3, f=cubic)[1].item() for _ in range(300)]
+    assert losses[-1]<.1*losses[0]
 
 # Lesson 4
 
