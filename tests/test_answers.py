@@ -20,6 +20,17 @@ from torch import nn
 from fastai.torch_core import set_seed
 from fastbook_ch4.descent import apply_step, mse, quadratic, rmse_loss
 from fastbook_ch4.loss import mnist_loss, sigmoid
+import json,re,statistics
+from functools import partial
+from math import ceil
+from textwrap import dedent
+
+import pytest, torch
+from conftest import ROOT
+from fastai.torch_core import set_seed
+from fastbook_ch4.all import (BasicOptim, calc_grad, digit_dataloaders, init_params, like_book, linear1, mnist_loss,
+                              train_epoch, train_model, validate_epoch)
+from torch import nn
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
@@ -169,8 +180,136 @@ def test_the_square_of_the_distance():
 
 # Lesson 5
 
+def code_in(text):
+    "The lines of Python in an answer"
+    return dedent(re.search(r'( *```python\n.*?) *```', text, re.S)[1]).replace('```python\n', '')
+
+def by_hand(path, seed, bs=256, epochs=None, zero=True):
+    "Accuracies of the loop of lesson 5; as many epochs as make 980 steps if `epochs` is None"
+    set_seed(seed)
+    weights,bias = init_params((784,1)),init_params(1)
+    dls,accs = digit_dataloaders(path, bs=bs),[]
+    model = partial(linear1, weights=weights, bias=bias)
+    for _ in range(epochs or round(980/len(dls.train))):
+        for xb,yb in dls.train:
+            calc_grad(xb, yb, model, mnist_loss)
+            for p in (weights,bias):
+                p.data -= p.grad
+                if zero: p.grad.zero_()
+        accs.append(validate_epoch(model, dls.valid))
+    return accs
+
+def near(said, *values):
+    "Whether the median of `values` is what an answer says, which came from eight seeds"
+    return float(said)==pytest.approx(statistics.median(values), abs=.006)
+
+def test_as_many_steps_end_alike_and_as_many_epochs_do_not(shipped):
+    small,large = by_hand(shipped, 0, bs=16, epochs=20)[-1],by_hand(shipped, 0, bs=4096, epochs=20)[-1]
+    assert small>large+.03
+    assert by_hand(shipped, 0, bs=4096)[-1]==pytest.approx(small, abs=.025)
+
+@pytest.mark.full
+def test_batches_of_16_and_4096(full):
+    for said,values in (('0.970', [by_hand(full, s, bs=16)[-1] for s in (1,2,3)]),
+                        ('0.984', [by_hand(full, 1, bs=16, epochs=20)[-1]]),
+                        ('0.973', [by_hand(full, s)[-1] for s in (1,2,3)])):
+        assert said in answer('05', 1)
+        assert near(said, *values)
+    assert .88<by_hand(full, 1, bs=4096, epochs=20)[-1]<.95
+    assert (20*ceil(12396/16), 20*ceil(12396/4096))==(15500, 80)
+
+def test_without_zeroing_the_first_steps_are_longer(shipped):
+    ends = [[by_hand(shipped, s, epochs=5, zero=zero)[-1] for s in range(3)] for zero in (True,False)]
+    assert statistics.median(ends[1])>statistics.median(ends[0])
+
+@pytest.mark.full
+def test_without_zeroing_it_is_better_at_first_and_worse_in_the_end(full):
+    zeroed,piled = [[by_hand(full, s, epochs=20, zero=zero) for s in (1,2,3)] for zero in (True,False)]
+    assert min(o[0] for o in piled)>.92
+    assert statistics.median(o[0] for o in piled)>statistics.median(o[0] for o in zeroed)
+    assert near('0.969', *[o[-1] for o in piled])
+    assert near('0.973', *[o[-1] for o in zeroed])
+
+def stopped(path):
+    "Accuracies when the loop of the answer has stopped"
+    set_seed(0)
+    weights,bias = init_params((784,1)),init_params(1)
+    model,dls = partial(linear1, weights=weights, bias=bias),digit_dataloaders(path)
+    def epoch_by_hand(model, dl, params, lr):
+        train_epoch(model, dl, torch.optim.SGD(params, lr), mnist_loss)
+    names = dict(weights=weights, bias=bias, model=model, dls=dls, epoch_by_hand=epoch_by_hand,
+                 validate_epoch=validate_epoch)
+    exec(code_in(answer('05', 3)), names)
+    return names['accs']
+
+def test_it_stops_by_itself(shipped):
+    accs = stopped(shipped)
+    assert len(accs)>=4
+    assert max(accs[-3:])<=max(accs[:-3])
+    assert all(max(accs[i-3:i])>max(accs[:i-3]) for i in range(4, len(accs)))
+
+@pytest.mark.full
+def test_it_stops_before_long(full):
+    accs = stopped(full)
+    assert 12<len(accs)<50
+    assert .96<max(accs)<.98
+
 
 # Lesson 6
+
+def five_epochs(path, seed, opt=BasicOptim, epochs=5):
+    "The accuracy of `nn.Linear` after `epochs`, trained by `opt(parameters, 1.)`"
+    set_seed(seed)
+    model,dls = nn.Linear(784,1),digit_dataloaders(path)
+    return train_model(model, dls, opt(list(model.parameters()), 1.), like_book(dls, epochs))[-1]
+
+def momentum():
+    "The class of the answer, on top of lesson 6's `PlainOptim`"
+    lesson = next(f for f in LESSONS if f.stem.startswith('06'))
+    cells = [''.join(c['source']) for c in json.loads(lesson.read_text(encoding='utf8'))['cells']]
+    names = dict(torch=torch)
+    exec(next(c for c in cells if c.startswith('class PlainOptim')), names)
+    exec(code_in(answer('06', 1)), names)
+    return names['Momentum']
+
+def test_momentum_steps_along_the_running_average():
+    p = torch.tensor([1.]).requires_grad_()
+    opt = momentum()([p], lr=1., keep=.5)
+    for where in (.5, -.25):  # averages of one half, then three quarters
+        p.grad = torch.tensor([1.])
+        opt.step()
+        opt.zero_grad()
+        assert p.item()==where and p.grad is None
+
+@pytest.mark.full
+def test_momentum_gains_nothing(full):
+    assert near('0.981', *[five_epochs(full, s, momentum(), 20) for s in (1,2,3)])
+    assert near('0.982', *[five_epochs(full, s, epochs=20) for s in (1,2,3)])
+
+def slow_bias(params, lr): return BasicOptim([[params[0]],[params[1]]], lr=[lr,.1*lr])
+
+def from_zero(params, lr):
+    for p in params: p.data.zero_()
+    return BasicOptim(params, lr)
+
+@pytest.mark.parametrize('opt', [BasicOptim, slow_bias, from_zero])
+def test_the_bias_and_the_start_make_no_difference(shipped, opt):
+    assert five_epochs(shipped, 0, opt)>.94
+
+@pytest.mark.full
+@pytest.mark.parametrize('opt', [BasicOptim, slow_bias, from_zero])
+def test_after_five_epochs(full, opt): assert near('0.978', *[five_epochs(full, s, opt) for s in (1,2,3)])
+
+def test_two_layers_do_not_learn_from_zero():
+    net = nn.Sequential(nn.Linear(4,3), nn.ReLU(), nn.Linear(3,1))
+    opt = from_zero(list(net.parameters()), 1.)
+    for _ in range(5):
+        calc_grad(torch.rand(8,4), torch.tensor([[1]]*6+[[0]]*2), net, mnist_loss)
+        opt.step()
+        opt.zero_grad()
+    *others,last = net.parameters()
+    assert not any(p.any() for p in others)
+    assert last.item()>0
 
 
 # Lesson 7
