@@ -244,7 +244,7 @@ def check_one_place(
         window,turned = picture[i:i+3,j:j+3],picture[j:j+3,i:i+3]
         got = call(f, picture, pattern, i, j)
         compare(got, (window*pattern).sum(), f'At row {i}, column {j} your function returns', {
-            'Those are the nine products. The answer at one place is one number: add them up.': window*pattern,
+            'Those are the nine products. The answer at one place is one number: add up.': window*pattern,
             'That is the mean of the nine products. Add them up, without sharing.': (window*pattern).mean(),
             'That is made of the matrix product. Multiply each weight by the one pixel beneath it, with *.':
                 (window@pattern).sum(),

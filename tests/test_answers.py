@@ -31,6 +31,12 @@ from fastai.torch_core import set_seed
 from fastbook_ch4.all import (BasicOptim, calc_grad, digit_dataloaders, init_params, like_book, linear1,
                               mnist_loss, train_epoch, train_model, validate_epoch)
 from torch import nn
+import pytest,torch,torch.nn.functional as F
+from conftest import ROOT
+from fastbook_ch4 import store
+from fastbook_ch4.loss import batch_accuracy, mnist_loss
+from fastbook_ch4.vision import image_dataloaders, resnet_learner
+from torchvision.models import resnet18
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
@@ -371,6 +377,43 @@ def test_07_all_7s_first_on_the_full_sample(full):
 
 
 # Lesson 9
+
+def test_9_1_a_left_edge():
+    "The pattern of the lesson, turned, on paper to the left of ink"
+    assert 'top_edge.T' in answer('09', 1) and '[-1,0,1]' in answer('09', 1)
+    top_edge = torch.tensor([[-1.,-1.,-1.], [0.,0.,0.], [1.,1.,1.]])
+    assert top_edge.T.tolist()==3*[[-1,0,1]]
+    ink_right = torch.tensor([0.,0.,1.,1.]).expand(4,4)
+    assert F.conv2d(ink_right[None,None], top_edge.T[None,None]).unique().tolist()==[3]
+    assert F.conv2d(ink_right[None,None], top_edge[None,None]).unique().tolist()==[0]
+
+def test_9_2_size_of_an_answer():
+    size = F.conv2d(torch.rand(1,1,28,28), torch.ones(1,1,5,5), stride=2, padding=2).shape[-1]
+    assert f'{size} by {size}' in answer('09', 2) and len(range(0, 28, 2))==size
+
+def test_9_3_few_weights():
+    conv = resnet18(weights=None).conv1
+    inputs,outputs = 3*28*28,64*14*14
+    assert conv(torch.rand(1,3,28,28)).numel()==outputs
+    for n in (conv.weight.numel(), inputs, outputs, inputs*outputs): assert f'{n:,}' in answer('09', 3)
+    assert 3000<inputs*outputs/conv.weight.numel()<3200 and 'three thousand times' in answer('09', 3)
+
+def test_9_4_a_block_that_does_nothing():
+    assert 'zeros_(block.conv2.weight)' in answer('09', 4)
+    block,x = resnet18(weights=None).layer1[0],torch.rand(4,64,7,7)
+    assert not torch.allclose(block(x), x)
+    torch.nn.init.zeros_(block.conv2.weight)
+    assert torch.allclose(block(x), x) and torch.allclose(block.eval()(x), x)
+
+def test_9_5_one_output(home):
+    dls = image_dataloaders(store.install_shipped())
+    learn = resnet_learner(dls, n_out=1)
+    xb,yb = dls.one_batch()
+    scores = learn.model(xb)
+    assert str(tuple(scores.shape)) in answer('09', 5)
+    assert (learn.loss_func, learn.metrics[0].func)==(mnist_loss, batch_accuracy)
+    assert mnist_loss(scores, yb).isfinite()
+    with pytest.raises(ValueError): mnist_loss(resnet_learner(dls).model(xb), yb)
 
 
 # Lesson 10

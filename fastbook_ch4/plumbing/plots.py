@@ -158,19 +158,21 @@ def draw_sliding(
     "Draw `pattern` on its way over `picture`, and its answer so far"
     answer,k = torch.conv2d(picture[None,None], pattern[None,None])[0,0],len(pattern)
     fig,axs = plt.subplots(2, stops, figsize=(1.75*stops,3.9), squeeze=False, layout='constrained')
-    n,most = answer.numel(),answer.abs().max().item()
+    (h,w),most = answer.shape,answer.abs().max().item()
     for i,(above,below) in enumerate(axs.T, 1):
-        done = n*i//stops
-        row,column = divmod(done-1, answer.shape[1])
+        row,column = h*i//stops-1,w*i//stops-1
+        done = row*w+column+1
         so_far = torch.full_like(answer, torch.nan)
         so_far.view(-1)[:done] = answer.flatten()[:done]
         above.imshow(picture, cmap='Greys')
-        look = dict(fill=False, ec='#D55E00', lw=2)
+        look = dict(fill=False, ec='#D55E00', lw=2, clip_on=False)
         above.add_patch(plt.Rectangle((column-.5,row-.5), k, k, **look))
         below.imshow(so_far, cmap='RdBu', vmin=-most, vmax=most)
         below.add_patch(plt.Rectangle((column-.5,row-.5), 1, 1, **look))
-        above.set_title(f'place {done} of {n}')
-    for ax in axs.flat: ax.set(xticks=[], yticks=[])
+        above.set_title(f'place {done} of {h*w}')
+    for ax in axs.flat:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color='#bbbbbb')
     for ax,name in zip(axs[:,0], ('the picture', 'the answer')): ax.set_ylabel(name)
     return fig
 
