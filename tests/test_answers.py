@@ -37,6 +37,11 @@ from fastbook_ch4 import store
 from fastbook_ch4.loss import batch_accuracy, mnist_loss
 from fastbook_ch4.vision import image_dataloaders, resnet_learner
 from torchvision.models import resnet18
+import json,math,re
+
+import pytest,torch,torch.nn.functional as F
+from conftest import ROOT
+from fastbook_ch4.autograd import Value, _made_from
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
@@ -452,6 +457,55 @@ def test_10_a_pair_with_few_mistakes(tmp_path):
 
 
 # Lesson 13
+
+def slope_of(f, x):
+    "The value of `f` at `x` and its slope, by `Value`"
+    start = Value(x)
+    end = f(start)
+    end.backward()
+    return end.data,start.grad
+
+def test_13_1_tanh():
+    def tanh(value):
+        e = (2*value).exp()
+        return (e-1)/(e+1)
+    t = torch.tensor(.5, requires_grad=True)
+    torch.tanh(t).backward()
+    value,slope = slope_of(tanh, .5)
+    assert (value, slope)==pytest.approx((math.tanh(.5), 1-math.tanh(.5)**2))
+    assert f'{slope:.4f}'==f'{t.grad:.4f}'=='0.7864' and '0.7864' in answer('13', 1)
+
+def test_13_2_a_leaky_relu():
+    def leaky(x): return x.max(x*.01)
+    t = torch.tensor(0., requires_grad=True)
+    F.leaky_relu(t).backward()
+    slopes = slope_of(leaky, -3)[1],slope_of(leaky, 0)[1],t.grad.item()
+    assert slopes==pytest.approx((.01, .505, .01)) and '0.505' in answer('13', 2)
+
+def test_13_3_a_sigmoid_for_negative_numbers_too():
+    def mended(value):
+        e = value.exp()
+        return e/(1+e)
+    with pytest.raises(OverflowError): (-Value(-1000)).exp()
+    assert slope_of(mended, -1000)[0]==torch.sigmoid(torch.tensor(-1000.)).item()==0
+    assert slope_of(mended, -2.)==pytest.approx(slope_of(lambda v: 1/(1+(-v).exp()), -2.))
+    assert 'e/(1+e)' in answer('13', 3)
+
+def test_13_4_new_weights_that_remember():
+    "Two values more for each parameter and step, and the loss falls as before"
+    def loss_of(params): return sum((w*(i+1)-1)**2 for i,w in enumerate(params))
+    kept,new = [[Value(0) for _ in range(785)] for _ in range(2)]
+    sizes,losses = [],[]
+    for _ in range(3):
+        for p in (*kept, *new): p.grad = 0.
+        ends = loss_of(kept),loss_of(new)
+        for end in ends: end.backward()
+        losses.append([end.data for end in ends])
+        sizes.append(len(_made_from(ends[1])))
+        new = [w - 1e-9*w.grad for w in new]
+        for p in kept: p.data -= 1e-9*p.grad
+    assert all(a==b for a,b in losses) and losses[0]>losses[1]>losses[2]
+    assert sizes[1]-sizes[0]==sizes[2]-sizes[1]==1570 and '1,570' in answer('13', 4)
 
 
 # Lesson 14
