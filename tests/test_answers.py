@@ -1,47 +1,31 @@
 """The answers under "Try it": each exercise has one, and the numbers that they tell are computed here"""
-import json,re,shutil,tarfile
-
-import pytest,torch
-from conftest import ROOT
-from fastbook_ch4.baseline import PixelSimilarity, mnist_distance
-from fastbook_ch4.data import digit_dataloaders, load_images
-import pytest, torch
-from conftest import ROOT
-from fastbook_ch4.data import Digits, digit_dataloaders, digit_tensors
-from fastbook_ch4.ladder import run_step
-from fastbook_ch4.learner import digit_learner
-from fastbook_ch4.optimizer import BasicOptim
-from fastbook_ch4.plumbing.loops import like_book
-from fastbook_ch4.store import SHIPPED
-from fastai.data.core import DataLoader, DataLoaders
-from fastai.optimizer import SGD
-from fastai.torch_core import set_seed
-from torch import nn
-from fastai.torch_core import set_seed
-from fastbook_ch4.descent import apply_step, mse, quadratic, rmse_loss
-from fastbook_ch4.loss import mnist_loss, sigmoid
-import json,re,statistics
+import json,math,re,shutil,statistics,tarfile
 from functools import partial
 from math import ceil
 from textwrap import dedent
 
-import pytest, torch
+import pytest,torch,torch.nn.functional as F
 from conftest import ROOT
+from fastai.data.core import DataLoader,DataLoaders
+from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
-from fastbook_ch4.all import (BasicOptim, calc_grad, digit_dataloaders, init_params, like_book, linear1,
-                              mnist_loss, train_epoch, train_model, validate_epoch)
 from torch import nn
-import pytest,torch,torch.nn.functional as F
-from conftest import ROOT
-from fastbook_ch4 import store
-from fastbook_ch4.loss import batch_accuracy, mnist_loss
-from fastbook_ch4.vision import image_dataloaders, resnet_learner
 from torchvision.models import resnet18
-import json,math,re
 
-import pytest,torch,torch.nn.functional as F
-from conftest import ROOT
-from fastbook_ch4.autograd import Value, _made_from
+from fastbook_ch4 import store
+from fastbook_ch4.autograd import Value,_made_from
+from fastbook_ch4.baseline import PixelSimilarity,mnist_distance
+from fastbook_ch4.data import Digits,digit_dataloaders,digit_tensors,load_images
+from fastbook_ch4.descent import apply_step,mse,quadratic,rmse_loss
+from fastbook_ch4.ladder import run_step
+from fastbook_ch4.learner import digit_learner
+from fastbook_ch4.loss import batch_accuracy,mnist_loss,sigmoid
+from fastbook_ch4.optimizer import BasicOptim
+from fastbook_ch4.plumbing.loops import like_book
+from fastbook_ch4.store import SHIPPED
+from fastbook_ch4.training import (calc_grad,init_params,linear1,train_epoch,train_model,
+                                   validate_epoch)
+from fastbook_ch4.vision import image_dataloaders,resnet_learner
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
