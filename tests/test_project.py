@@ -192,7 +192,8 @@ BROUGHT = '''
     PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
     resnet_learner rmse_loss run_ladder run_step Rung saturation save_digit_model shift_images show_fit
     show_mistakes simple_net skip_cells slopes softmax_share standardise STEPS take_body tanh_net ten_digits
-    thermometer_readings torchvision_cifar train_epoch train_model training_loop validate_epoch Value'''.split()
+    thermometer_readings torchvision_cifar train_epoch train_model training_loop validate_epoch
+    Value'''.split()
 
 def test_star_import_brings_what_a_reader_calls():
     import fastai.vision.all as theirs
