@@ -200,8 +200,8 @@ def check_parts(
     preds,targets = tensor([[2.],[1.],[-1.],[3.]]),tensor([[1],[0],[0],[1]])
     loss,right = mnist_loss(preds, targets),batch_accuracy(preds, targets)
     if not callable(learn.opt_func):
-        raise Hint('Your opt_func is an optimizer that is made already. The learner makes one itself, for the '
-                   'parameters of its model. Hand over what it is made with, without brackets.')
+        raise Hint('Your opt_func is an optimizer that is made already. The learner makes one itself, for '
+                   'the parameters of its model. Hand over what it is made with, without brackets.')
     compare(attempt(learn.loss_func, preds, targets), loss, 'For two 3s and two 7s your loss_func returns', {
         'Your loss_func is the accuracy. It has no slope to go down (lesson 4).': right})
     if not learn.metrics: raise Hint('Without a metric the table shows losses only. What do people judge by?')
