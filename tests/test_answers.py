@@ -21,6 +21,7 @@ from fastbook_ch4.descent import apply_step,mse,quadratic,rmse_loss
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.learner import digit_learner
 from fastbook_ch4.loss import batch_accuracy,mnist_loss,sigmoid
+from fastbook_ch4.loss import mnist_loss
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.plumbing.loops import like_book
 from fastbook_ch4.store import SHIPPED
@@ -418,6 +419,27 @@ def test_10_what_stays_with_other_seeds(full):
     linear,own = wrong('SGD'),wrong('own loop')
     assert '51 to 67' in answer('10', 1) and '35 to 37' in answer('10', 1)
     assert 30<=linear[0]<=linear[-1]<=42<own[0]<=own[-1]<80
+
+@pytest.mark.full
+def test_10_five_mini_batches_beat_the_baseline(full):
+    digits = Digits.from_folder(full)
+    x,y = digits.valid[0].flatten(1),digits.valid[1]==1
+    for seed in range(8):
+        set_seed(seed)
+        dls,model = digits.dataloaders(),nn.Linear(784,1)
+        opt = BasicOptim(model.parameters(), lr=1.)
+        for _,(xb,yb) in zip(range(5), dls.train):
+            mnist_loss(model(xb), yb).backward()
+            opt.step()
+            opt.zero_grad()
+        assert ((model(x)>0)!=y).sum()<95  # pixel similarity gets 99 wrong
+
+@pytest.mark.full
+def test_10_linear_model_and_net_make_the_same_mistakes(full):
+    digits = Digits.from_folder(full)
+    rungs = [run_step(name, digits) for name in ('SGD','two-layer net')]
+    linear,net = [(r.probs>.5)!=(digits.valid[1][:,0]==1) for r in rungs]
+    assert (linear & net).sum()>.75*max(linear.sum(), net.sum())
 
 def test_10_a_baseline_gets_no_seed(shipped):
     digits = Digits.from_folder(shipped)
