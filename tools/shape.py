@@ -57,14 +57,14 @@ def first_picture():
                 if any('image/png' in o.get('data', {}) for o in outs))
 
 def first_training():
-    "How many cells of the course a reader has seen when a loop trains a model on digits"
+    "How many cells of the course a reader has seen when a loop has trained a model on digits"
     seen = 0
     for nb in lessons(1, 11):
         for c in json.loads(nb.read_text(encoding='utf8'))['cells']:
             seen += 1
             source = ''.join(c['source'])
-            if c['cell_type']=='code' and re.search(r'\bfor xb, ?yb in ', source) and 'backward' in source:
-                return seen
+            loop = c['cell_type']=='code' and 'for ' in source and 'backward()' in source
+            if loop and re.search(r'\bxb\b|\bimages\b', source): return seen
 
 ASKING = *range(1, 12),*range(13, 17)
 
