@@ -501,6 +501,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                              'fastbook_ch4.plumbing.plots.gv': ('plumbing/plots.html#gv', 'fastbook_ch4/plumbing/plots.py'),
                                              'fastbook_ch4.plumbing.plots.lesson_style': ( 'plumbing/plots.html#lesson_style',
                                                                                            'fastbook_ch4/plumbing/plots.py'),
+                                             'fastbook_ch4.plumbing.plots.plot_boundary': ( 'plumbing/plots.html#plot_boundary',
+                                                                                            'fastbook_ch4/plumbing/plots.py'),
                                              'fastbook_ch4.plumbing.plots.plot_function': ( 'plumbing/plots.html#plot_function',
                                                                                             'fastbook_ch4/plumbing/plots.py'),
                                              'fastbook_ch4.plumbing.plots.show_preds': ( 'plumbing/plots.html#show_preds',

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['RowsOnly', 'lesson_style', 'draw_flow', 'draw_values', 'draw_skip', 'draw_sliding', 'draw_stops', 'draw_pooling',
-           'draw_batch_norm', 'draw_stack', 'draw_broadcast', 'plot_function', 'show_preds', 'draw_matmul', 'gv']
+           'draw_batch_norm', 'draw_stack', 'draw_broadcast', 'plot_function', 'plot_boundary', 'show_preds',
+           'draw_matmul', 'gv']
 
 # %% ../../nbs/plumbing/plots.ipynb #0aa3cb3e
 from itertools import product
@@ -306,6 +307,32 @@ def plot_function(
     fig,ax = plt.subplots(figsize=figsize)
     with torch.no_grad(): ax.plot(x, f(x))
     ax.set(xlabel=tx, ylabel=ty, title=title)
+
+# %% ../../nbs/plumbing/plots.ipynb #4276bf5d
+def plot_boundary(
+    model,   # Function of (n, 2) that returns a logit for each, (n, 1)
+    points,  # (n, 2)
+    targets, # (n, 1), 0 or 1
+    labels=('first input','second input'), # What the axes are called
+) -> plt.Axes: # The plane, coloured by the answers
+    "Draw `points`, and where `model` changes its answer"
+    side = torch.linspace(-.5, 1.5, 201)
+    grid = torch.cartesian_prod(side, side)
+    with torch.no_grad(): logits,yes = model(grid).view(201,201).T,(model(points)>0)[:,0]
+    target = targets[:,0]==1
+    ax = plt.subplots(figsize=(4.4,3.2), layout='constrained')[1]
+    ends = [min(logits.min().item(), -1)-1, 0, max(logits.max().item(), 1)+1]
+    ax.contourf(side, side, logits, levels=ends, colors=['#fbe6d8','#d9e9f4'])
+    if logits.min()<0<logits.max(): ax.contour(side, side, logits, levels=[0], colors='black')
+    for name,these,look in (('yes', target, dict(color='#0072B2')),
+                            ('no', ~target, dict(color='#D55E00', marker='s'))):
+        ax.scatter(*points[these].T, s=70, label=f'should be {name}', **look)
+    wrong = points[yes!=target]
+    if len(wrong): ax.scatter(*wrong.T, s=320, fc='none', ec='black', label='wrong')
+    ax.set(title=f'{(yes==target).sum()} of {len(points)} right', xlabel=labels[0], ylabel=labels[1],
+           xticks=[0,1], yticks=[0,1])
+    ax.legend(loc='upper left', bbox_to_anchor=(1,1), frameon=False, labelspacing=1)
+    return ax
 
 # %% ../../nbs/plumbing/plots.ipynb #df34249e
 def show_preds(
