@@ -640,7 +640,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastbook_ch4.turns.check_scenes': ('turns.html#check_scenes', 'fastbook_ch4/turns.py'),
                                     'fastbook_ch4.turns.check_stack': ('turns.html#check_stack', 'fastbook_ch4/turns.py'),
                                     'fastbook_ch4.turns.check_step': ('turns.html#check_step', 'fastbook_ch4/turns.py'),
-                                    'fastbook_ch4.turns.check_step_down': ('turns.html#check_step_down', 'fastbook_ch4/turns.py')},
+                                    'fastbook_ch4.turns.check_step_down': ('turns.html#check_step_down', 'fastbook_ch4/turns.py'),
+                                    'fastbook_ch4.turns.check_two_layers': ('turns.html#check_two_layers', 'fastbook_ch4/turns.py')},
             'fastbook_ch4.vision': { 'fastbook_ch4.vision.image_dataloaders': ('vision.html#image_dataloaders', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.most_wrong': ('vision.html#most_wrong', 'fastbook_ch4/vision.py'),
                                      'fastbook_ch4.vision.resnet_learner': ('vision.html#resnet_learner', 'fastbook_ch4/vision.py')}}}

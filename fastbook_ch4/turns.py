@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'after_one_step', 'check_parts', 'check_learner', 'check_one_place', 'check_balanced',
+           'after_one_step', 'check_parts', 'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced',
            'check_product_slopes', 'check_scenes']
 
 # %% ../nbs/turns.ipynb #708e0eeb
@@ -231,6 +231,29 @@ def check_learner(
     if not same([*model.parameters()], after_one_step(start, x, y)):
         raise Hint('After a step the weights are not where plain gradient descent takes them. '
                    'Which optimizer does your learner use?')
+
+# %% ../nbs/turns.ipynb #272c58d2
+@graded
+def check_two_layers(
+    f # Function of images (n, n_in), w1, b1, w2 and b2
+) -> str: # 'Right.', or a hint
+    "Check a net of two linear layers with ReLU between them"
+    pixels = tensor([[0.,0.],[0.,1.],[1.,0.],[1.,1.]])
+    two_units = torch.ones(2,2),tensor([0.,-1.]),tensor([[1.],[-2.]]),torch.zeros(1)
+    random = torch.randn(6,4),torch.randn(4),torch.randn(4,1),torch.randn(1)-2
+    for xb,(w1,b1,w2,b2) in ((pixels,two_units), (torch.randn(40,6),random)):
+        sums = xb@w1 + b1
+        hidden = sums.relu()
+        compare(call(f, xb, w1, b1, w2, b2), hidden@w2 + b2, 'Your net returns', {
+            'That is what the hidden units hold. The second layer is still to come.': hidden,
+            'Two linear layers with nothing between them: negative sums go on as they are.': sums@w2 + b2,
+            'You keep the negative sums and lose the positive ones.': sums.clamp(max=0)@w2 + b2,
+            'You set negative logits to 0, too. Only the sums in the middle lose theirs.':
+                (hidden@w2 + b2).relu(),
+            'The bias of the first layer is missing.': (xb@w1).relu()@w2 + b2,
+            'The bias of the first layer comes after the kink. It belongs to the sum.':
+                ((xb@w1).relu()+b1)@w2 + b2,
+            'The bias of the second layer is missing.': hidden@w2})
 
 # %% ../nbs/turns.ipynb #3baa3aa2
 @graded
