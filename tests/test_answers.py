@@ -28,6 +28,12 @@ from fastbook_ch4.store import SHIPPED
 from fastbook_ch4.training import (calc_grad,init_params,linear1,train_epoch,train_model,
                                    validate_epoch)
 from fastbook_ch4.vision import image_dataloaders,resnet_learner
+import json,re
+from statistics import median
+
+import pytest,torch
+from conftest import ROOT
+from test_papers import load_tool
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 
@@ -366,6 +372,46 @@ def test_07_all_7s_first_on_the_full_sample(full):
 
 # Lesson 8
 
+TOOL = load_tool('hidden_layer')
+
+def runs(model, lr, seeds, epochs=20):
+    "Accuracies of `model`, a name of the tool's, on the question whether a digit is odd"
+    odd = TOOL.asking(TOOL.ASKS['odd'])
+    return [TOOL.accuracy_on(odd, TOOL.MODELS[model], lr, seed, epochs) for seed in seeds]
+
+def test_lesson_8_no_weights_get_all_four_points_right():
+    pixels,either = torch.tensor([[0.,0.],[0.,1.],[1.,0.],[1.,1.]]),torch.tensor([0,1,1,0])
+    sides = torch.linspace(-3, 3, 25)
+    a,b,c = torch.cartesian_prod(sides, sides, sides).T[:,:,None]
+    right = ((a*pixels[:,0] + b*pixels[:,1] + c > 0)==either).sum(1)
+    assert right.max()==3
+
+def test_lesson_8_two_hidden_layers():
+    nn = TOOL.nn
+    net = nn.Sequential(nn.Linear(784,30), nn.ReLU(), nn.Linear(30,30), nn.ReLU(), nn.Linear(30,1))
+    assert f'{sum(p.numel() for p in net.parameters()):,}' in answer('08', 5)
+
+def test_lesson_8_width():
+    (narrow,),(wide,) = [runs(model, 2., [1], epochs=10) for model in ('3','30')]
+    assert wide>narrow+.01
+
+def test_lesson_8_a_sigmoid_wants_larger_steps():
+    (small,),(large,) = [runs('sigmoid', lr, [1], epochs=10) for lr in (2.,20.)]
+    assert large>small+.01
+
+def test_lesson_8_without_the_kink(): assert runs('no-kink', 2., [1], epochs=10)[0]<.9
+
+@pytest.mark.full
+@pytest.mark.parametrize('n, model, lr, seeds, place', [
+    (1, '3', 2., 8, 0), (1, '30', 2., 8, 1), (1, '300', 2., 8, 2), (3, 'sigmoid', 2., 4, 0),
+    (3, 'sigmoid', 10., 4, 1), (4, 'no-kink', 2., 8, 0)])
+def test_lesson_8_medians(n, model, lr, seeds, place):
+    said = re.findall(r'0\.\d{3}', answer('08', n))
+    assert abs(median(runs(model, lr, range(seeds)))-float(said[place]))<.015
+
+@pytest.mark.full
+def test_lesson_8_a_sigmoid_gets_stuck_with_the_largest_steps():
+    assert min(runs('sigmoid', 50., range(4)))<.6
 
 # Lesson 9
 
