@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'after_one_step', 'check_parts', 'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced',
-           'check_product_slopes', 'check_scenes']
+           'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_product_slopes',
+           'check_scenes']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 import torch
@@ -183,7 +183,7 @@ def check_optim(
             raise Hint('Your zero_grad has left a gradient behind.')
 
 # %% ../nbs/turns.ipynb #b396b60b
-def after_one_step(
+def _after_one_step(
     model, # Module, left as it is
     x, y,  # A batch
 ) -> list: # Its parameters
@@ -193,7 +193,7 @@ def after_one_step(
     return [p.detach()-p.grad for p in model.parameters()]
 
 # %% ../nbs/turns.ipynb #61fd684f
-def check_parts(
+def _check_parts(
     learn, # A `Learner`
 ):
     "Raise a `Hint` unless the loss and the metric of `learn` are `mnist_loss` and `batch_accuracy`"
@@ -224,11 +224,11 @@ def check_learner(
         raise Hint(f'Your function returns {show(learn)}. It should return a Learner.')
     if learn.dls is not dls or learn.model is not model:
         raise Hint('Your learner holds other loaders or another model than your function was given.')
-    check_parts(learn)
+    _check_parts(learn)
     if not same([*model.parameters()], [*start.parameters()]):
         raise Hint('Your function trains the model. Hand over the learner, and leave fit to whoever asked.')
     with learn.no_bar(), learn.no_logging(): attempt(learn.fit, 1, 1.)
-    if not same([*model.parameters()], after_one_step(start, x, y)):
+    if not same([*model.parameters()], _after_one_step(start, x, y)):
         raise Hint('After a step the weights are not where plain gradient descent takes them. '
                    'Which optimizer does your learner use?')
 
