@@ -6,7 +6,8 @@ from torchvision.models import resnet18
 from fastbook_ch4.plumbing.images import image_files
 from fastbook_ch4.plumbing.loops import epochs_for, like_book
 from fastbook_ch4.plumbing.pictures import other_digits
-from fastbook_ch4.plumbing.plots import draw_flow, gv, lesson_style, plot_function
+from fastbook_ch4.plumbing.drawings import draw_flow
+from fastbook_ch4.plumbing.plots import gv, lesson_style, plot_function
 from fastbook_ch4.data import *
 from fastbook_ch4.baseline import *
 from fastbook_ch4.descent import *

@@ -8,18 +8,15 @@ __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'ch
            'check_scenes']
 
 # %% ../nbs/turns.ipynb #708e0eeb
-import torch
-from torch import tensor
-from .questions import Hint, attempt, call, compare, descend, graded, returns, same, show
-from .questions import squared_error
-
-# %% ../nbs/turns.ipynb #713da390
 from copy import deepcopy
+
+import torch
 from fastai.data.core import DataLoader, DataLoaders
 from fastai.learner import Learner
-from torch import nn
+from torch import nn, tensor
 from .learner import batch_accuracy, mnist_loss
-from .questions import show
+from .questions import Hint, attempt, call, compare, descend, graded, returns, same, show
+from .questions import squared_error
 
 # %% ../nbs/turns.ipynb #82facbe5
 @graded

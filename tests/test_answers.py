@@ -1,15 +1,16 @@
 """The answers under "Try it": each exercise has one, and the numbers that they tell are computed here"""
-import json,math,re,shutil,statistics,tarfile
+import json,math,re,statistics,tarfile
 from functools import partial
 from math import ceil
+from statistics import median
 from textwrap import dedent
-import json,re,tarfile
 
 import pytest,torch,torch.nn.functional as F
 from conftest import ROOT
 from fastai.data.core import DataLoader,DataLoaders
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
+from test_papers import load_tool
 from torch import nn
 from torchvision.models import resnet18
 
@@ -21,19 +22,12 @@ from fastbook_ch4.descent import apply_step,mse,quadratic,rmse_loss
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.learner import digit_learner
 from fastbook_ch4.loss import batch_accuracy,mnist_loss,sigmoid
-from fastbook_ch4.loss import mnist_loss
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.plumbing.loops import like_book
 from fastbook_ch4.store import SHIPPED
 from fastbook_ch4.training import (calc_grad,init_params,linear1,train_epoch,train_model,
                                    validate_epoch)
 from fastbook_ch4.vision import image_dataloaders,resnet_learner
-import json,re
-from statistics import median
-
-import pytest,torch
-from conftest import ROOT
-from test_papers import load_tool
 
 LESSONS = sorted(f for f in (ROOT/'nbs').glob('*.ipynb') if f.stem[:2].isdecimal())
 

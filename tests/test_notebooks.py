@@ -68,8 +68,8 @@ def test_the_lessons_are_there():
         '17_application',
         'figures', 'glossary', 'index',
         'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
-        'plumbing/checks', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders', 'plumbing/loops',
-        'plumbing/mistakes', 'plumbing/model_file', 'plumbing/pictures', 'plumbing/plots', 'plumbing/steps',
+        'plumbing/checks', 'plumbing/drawings', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders',
+        'plumbing/loops', 'plumbing/mistakes', 'plumbing/model_file', 'plumbing/pictures', 'plumbing/plots', 'plumbing/steps',
         'plumbing/story', 'questions', 'turns']
 
 SIGNS = {'__add__': '+', '__radd__': '+', '__mul__': '*', '__rmul__': '*', '__neg__': '-', '__sub__': '-',

@@ -65,7 +65,7 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 ORDER = ['store.files','store.catalogue','store.archive','store.download','store',
-         'plumbing','plumbing.checks','plumbing.plots','plumbing.loops','plumbing.loaders','plumbing.images',
+         'plumbing','plumbing.checks','plumbing.plots','plumbing.drawings','plumbing.loops','plumbing.loaders','plumbing.images',
          'plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder','plumbing.story',

@@ -281,7 +281,8 @@ def prepare():
     titles = {p: finish(p, documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
     shutil.copy(ROOT/PACKAGE/'app'/'static'/'pad.js', PROC)  # the board of `ch4 app`
-    for name in ('widgets.js','widgets.css','digit_weights.json'): shutil.copy(ROOT/PACKAGE/'touch'/name, PROC)
+    for name in ('widgets.js','widgets.css','digit_weights.json'):
+        shutil.copy(ROOT/PACKAGE/'touch'/name, PROC)
     texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
     texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
     for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))

@@ -44,7 +44,8 @@ def touch(
     name, # One of `NAMES`
 ): # A widget, or None where no page or no anywidget is there to show it
     "The thing to touch called `name`: 'walk', 'fit', 'loss' or 'draw'"
-    if name not in NAMES: raise ValueError(f'There is no {name!r} to touch. Choose one of {", ".join(NAMES)}.')
+    if name not in NAMES:
+        raise ValueError(f'There is no {name!r} to touch. Choose one of {", ".join(NAMES)}.')
     if not _in_notebook(): return None
     try: cls = _widget_class()
     except ImportError: return None
