@@ -390,7 +390,7 @@ def test_lesson_8_width():
     assert wide>narrow+.01
 
 def test_lesson_8_a_sigmoid_wants_larger_steps():
-    (small,),(large,) = [runs('sigmoid', lr, [1], epochs=10) for lr in (2.,20.)]
+    (small,),(large,) = [runs('sigmoid', lr, [1], epochs=10) for lr in (2.,10.)]
     assert large>small+.01
 
 def test_lesson_8_without_the_kink(): assert runs('no-kink', 2., [1], epochs=10)[0]<.9
