@@ -123,20 +123,28 @@ def work_lines(code):
     doc = [n for n in statements if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
     return len({n.lineno for n in statements if n not in doc})
 
+def shown_name(node):
+    "The name by which nbdev shows the definition `node`: `Value.backward` where `@patch` adds it to a class"
+    is_patch = any(ast.unparse(o)=='patch' for o in getattr(node, 'decorator_list', []))
+    cls = f'{ast.unparse(node.args.args[0].annotation)}.' if is_patch else ''
+    return cls+getattr(node, 'name', '')
+
 def definition(code, docs, lesson):
     """The cells that show the exported `code`; `docs` has, by name, the cells with a signature by nbdev.
 
     A lesson prints what it teaches. Elsewhere, and where it is long, code is folded under its signature."""
     body = ast.parse(code).body
     if all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body): return []
-    shown = [n for n in body if getattr(n, 'name', None) in docs]
+    shown = [n for n in body if shown_name(n) in docs]
     printed = lesson and work_lines(code)<=MOST_LINES
     for n in shown:
-        data = docs[n.name].outputs[0].data
+        name = shown_name(n)
+        data = docs[name].outputs[0].data
         kind = 'taught' if printed else 'definition'
         # unnumbered and unlisted: not in the contents list, for both renderers
-        heading = f'### {n.name} {{.{kind} .unnumbered .unlisted}}'
-        text = re.sub(r'^### .*', heading, data['text/markdown'], flags=re.M)
+        plain = name.replace('__', r'\_\_')  # or Markdown would make it bold
+        heading = f'### {plain} {{.{kind} .unnumbered .unlisted}}'
+        text = re.sub(r'^### .*', lambda m: heading, data['text/markdown'], flags=re.M)
         if printed: text = text[:text.index(heading)].removeprefix('---')+heading  # the code says the rest
         if isinstance(n, ast.ClassDef):
             text = text.replace(f'\ndef {n.name}(', f'\nclass {n.name}(').replace(')->None:', '):')
@@ -146,7 +154,7 @@ def definition(code, docs, lesson):
         names = [getattr(n, 'name', None) or ast.unparse(n.targets[0]) for n in body if n not in shown]
         summary = 'Code' if shown else f'Code of {", ".join(names)}'
         options += f'#| code-fold: true\n#| code-summary: {summary}\n'
-    return [docs[n.name] for n in shown]+[nbformat.v4.new_code_cell(options+code)]
+    return [docs[shown_name(n)] for n in shown]+[nbformat.v4.new_code_cell(options+code)]
 
 def with_code(page, cells):
     "The `cells` of `page` with the code of what it exports, which nbdev leaves out"
