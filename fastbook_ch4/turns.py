@@ -27,12 +27,14 @@ def check_stack(
     for pictures in ([tensor([[0,255],[51,102]]), tensor([[204,0],[0,153]])], [*torch.randint(200, (3,4,4))]):
         stack,got = torch.stack(pictures),call(f, [o.byte() for o in pictures])
         if isinstance(got, (list,tuple)):
-            raise Hint(f'That is still a {type(got).__name__}. One tensor should hold all pictures.')
+            raise Hint(f'That is still a {type(got).__name__}. One tensor should hold all '
+                       'pictures.')
         compare(got, stack/255, f'For {len(pictures)} pictures your function returns', {
             'One tensor, good. Its numbers still run up to 255.': stack,
             'You divide by the largest number that these pictures happen to hold. Full ink is 255 in every '
             'picture.': stack/stack.max(),
-            'There are 256 grey levels, but the largest is 255, and that should become 1.': stack/256,
+            'There are 256 grey levels, but the largest is 255, and that should become 1.':
+                stack/256,
             'Only full ink is left: // drops what comes after the decimal point.': stack//255,
             'The pictures hang below each other, as one long picture. They should keep an axis of their own.':
                 torch.cat(pictures)/255})
@@ -66,7 +68,8 @@ def check_distance(
             'You average over the pictures and keep the pixels. It should be the other way round.':
                 d.abs().mean(0),
             'Positive and negative differences cancel.': d.mean((-1,-2)),
-            'By the time you make it positive, the differences have cancelled.': d.mean((-1,-2)).abs(),
+            'By the time you make it positive, the differences have cancelled.':
+                d.mean((-1,-2)).abs(),
             'That is the RMSE. Ours is to be L1.': (d**2).mean((-1,-2)).sqrt(),
             'You average the squares. Ours is to be L1.': (d**2).mean((-1,-2)),
             'That is the sum of the differences. It grows with the picture; average instead.':
@@ -92,7 +95,8 @@ def check_step_down(
             'That is only the step, with its sign. Where do you arrive?': -lr*2*x,
             'You step by x, but the slope of x**2 is another number.': x-lr*x,
             'You step by the value of the parabola. It is the slope that counts.': x-lr*x**2,
-            'You step by the learning rate alone. A steeper slope makes a longer step.': x-lr}.items()}
+            'You step by the learning rate alone. A steeper slope makes a longer step.':
+                x-lr}.items()}
         compare(call(f, x, lr), tensor(x-lr*2*x), returns(x, lr), want)
 
 # %% ../nbs/turns.ipynb #270f882f
@@ -106,10 +110,14 @@ def check_digit_loss(
         far,is_3 = (p-t).abs(),t==1
         compare(call(f, p, t), far.mean(), returns(p, t), {
             'That is one distance for each picture. A loss is one number: take their mean.': far,
-            'That is the sum. With more pictures it would grow, however good the answers.': far.sum(),
-            'You have the two the wrong way round: sure and right gets a large loss.': (1-far).mean(),
-            'Differences with a sign cancel, as in lesson 2. A distance is never negative.': (t-p).mean(),
-            'Differences with a sign cancel, as in lesson 2. No distance is negative.': (p-t).mean(),
+            'That is the sum. With more pictures it would grow, however good the answers.':
+                far.sum(),
+            'You have the two the wrong way round: sure and right gets a large loss.':
+                (1-far).mean(),
+            'Differences with a sign cancel, as in lesson 2. A distance is never negative.':
+                (t-p).mean(),
+            'Differences with a sign cancel, as in lesson 2. No distance is negative.':
+                (p-t).mean(),
             'You squared the distances. Take them as they are.': (far**2).mean(),
             'That is the accuracy, the staircase from above.': ((p>.5)==is_3).float().mean(),
             'You treat all pictures as if they were one digit. Look at the targets.': p.mean()})
@@ -150,7 +158,8 @@ def check_step(
             'There are gradients, but no parameter has moved. Does your step change the tensors in the list?':
                 start,
             'Only the first tensor in the list has moved.': torch.cat([only_w, start[2:]]),
-            'You step uphill: the gradient points to where the loss grows.': descend(start, with_1, -lr),
+            'You step uphill: the gradient points to where the loss grows.':
+                descend(start, with_1, -lr),
             'You forget the learning rate.': descend(start, with_1, 1.),
             'The second step still contains the first gradient. What is left over after a step?':
                 descend(start, with_1, lr, keep=1.)})
@@ -162,7 +171,8 @@ def check_optim(
 ) -> str: # 'Right.', or a hint
     "Check an optimizer: `step` moves each parameter, `zero_grad` drops the gradients"
     for name in ('step','zero_grad'):
-        if not callable(getattr(cls, name, None)): raise Hint(f'Your class has no method called {name} yet.')
+        if not callable(getattr(cls, name, None)):
+            raise Hint(f'Your class has no method called {name} yet.')
     for start,grads,lr in ((tensor([1.,3.]), tensor([2.,-1.]), .1), (*torch.randn(2,2), .5)):
         params = [o.clone().requires_grad_() for o in start[:,None]]
         for p,g in zip(params, grads): p.grad = g[None].clone()
@@ -201,7 +211,8 @@ def _check_parts(
                    'the parameters of its model. Hand over what it is made with, without brackets.')
     compare(attempt(learn.loss_func, preds, targets), loss, 'For two 3s and two 7s your loss_func returns', {
         'Your loss_func is the accuracy. It has no slope to go down (lesson 4).': right})
-    if not learn.metrics: raise Hint('Without a metric the table shows losses only. What do people judge by?')
+    if not learn.metrics:
+        raise Hint('Without a metric the table shows losses only. What do people judge by?')
     metric = attempt(getattr(learn.metrics[0], 'func', None), preds, targets)
     compare(metric, right, 'For two 3s and two 7s your metric returns', {
         'Your metric is the loss, which the table shows anyway. What do people judge by?': loss})
@@ -220,10 +231,12 @@ def check_learner(
     if not isinstance(learn, Learner):
         raise Hint(f'Your function returns {show(learn)}. It should return a Learner.')
     if learn.dls is not dls or learn.model is not model:
-        raise Hint('Your learner holds other loaders or another model than your function was given.')
+        raise Hint('Your learner holds other loaders or another model than your function was '
+                   'given.')
     _check_parts(learn)
     if not same([*model.parameters()], [*start.parameters()]):
-        raise Hint('Your function trains the model. Hand over the learner, and leave fit to whoever asked.')
+        raise Hint('Your function trains the model. Hand over the learner, and leave fit to '
+                   'whoever asked.')
     with learn.no_bar(), learn.no_logging(): attempt(learn.fit, 1, 1.)
     if not same([*model.parameters()], _after_one_step(start, x, y)):
         raise Hint('After a step the weights are not where plain gradient descent takes them. '
@@ -243,7 +256,8 @@ def check_two_layers(
         hidden = sums.relu()
         compare(call(f, xb, w1, b1, w2, b2), hidden@w2 + b2, 'Your net returns', {
             'That is what the hidden units hold. The second layer is still to come.': hidden,
-            'Two linear layers with nothing between them: negative sums go on as they are.': sums@w2 + b2,
+            'Two linear layers with nothing between them: negative sums go on as they are.':
+                sums@w2 + b2,
             'You keep the negative sums and lose the positive ones.': sums.clamp(max=0)@w2 + b2,
             'You set negative logits to 0, too. Only the sums in the middle lose theirs.':
                 (hidden@w2 + b2).relu(),
@@ -264,12 +278,15 @@ def check_one_place(
         window,turned = picture[i:i+3,j:j+3],picture[j:j+3,i:i+3]
         got = call(f, picture, pattern, i, j)
         compare(got, (window*pattern).sum(), f'At row {i}, column {j} your function returns', {
-            'Those are the nine products. The answer at one place is one number: add up.': window*pattern,
-            'That is the mean of the nine products. Add them up, without sharing.': (window*pattern).mean(),
+            'Those are the nine products. The answer at one place is one number: add up.':
+                window*pattern,
+            'That is the mean of the nine products. Add them up, without sharing.':
+                (window*pattern).mean(),
             'That is made of the matrix product. Multiply each weight by the one pixel beneath it, with *.':
                 (window@pattern).sum(),
             'You added up the pixels of the window. Where does the pattern come in?': window.sum(),
-            'You took j for the row and i for the column. The row comes first.': (turned*pattern).sum()})
+            'You took j for the row and i for the column. The row comes first.':
+                (turned*pattern).sum()})
 
 # %% ../nbs/turns.ipynb #bc1e0390
 @graded
@@ -277,7 +294,8 @@ def check_balanced(
     f # Function of two tensors of True and False
 ) -> str: # 'Right.', or a hint
     "Check the mean of the accuracies of both classes"
-    by_hand = tensor([True,True,True,False,False]),tensor([True,True,False,False,True])
+    # six 3s, of which half are found, and three 7s: no mistake below comes to the right number
+    by_hand = torch.arange(9)<6,tensor([True,True,True,False,False,False,True,False,False])
     drawn = torch.arange(50)<20,torch.rand(50)<.7
     for is_3,says_3 in (by_hand, drawn):
         of_3s,of_7s = says_3[is_3].float().mean(),(~says_3)[~is_3].float().mean()
@@ -285,10 +303,12 @@ def check_balanced(
         compare(call(f, is_3, says_3), (of_3s+of_7s)/2, returns(is_3, says_3), {
             'That is the share of right answers, which counts all pictures alike. Take it within the 3s, '
             'within the 7s, and the mean of both.': (is_3==says_3).float().mean(),
-            'That is the accuracy of the 3s only.': of_3s, 'That is the accuracy of the 7s only.': of_7s,
+            'That is the accuracy of the 3s only.': of_3s,
+            'That is the accuracy of the 7s only.': of_7s,
             'You sorted the pictures by what the model says. Sort them by what they are.':
                 (given_3+given_7)/2,
-            'Within the 7s you took the share that is called a 3, which is wrong there.': (of_3s+1-of_7s)/2,
+            'Within the 7s you took the share that is called a 3, which is wrong there.':
+                (of_3s+1-of_7s)/2,
             'That is the sum of both accuracies, not their mean.': of_3s+of_7s})
 
 # %% ../nbs/turns.ipynb #e9a4de8e
@@ -300,10 +320,13 @@ def check_product_slopes(
     for a,b in ((3.,2.), (-1.,4.), *(torch.rand(3,2)*9+1).tolist()):
         got = call(f, a, b)
         if not isinstance(got, (tuple,list)) or len(got)!=2:
-            raise Hint(f'{returns(a, b)} {show(got)}. Return two slopes, with a comma between them.')
+            raise Hint(f'{returns(a, b)} {show(got)}. Return two slopes, with a comma between '
+                       'them.')
         compare(tensor(got), tensor([b,a]), returns(a, b), {
-            'If a grows by 1, the area grows by a strip. Is that strip as long as a?': tensor([a,b]),
-            'Those are the slopes of a sum. A strip of a rectangle is longer than 1.': tensor([1.,1.]),
+            'If a grows by 1, the area grows by a strip. Is that strip as long as a?':
+                tensor([a,b]),
+            'Those are the slopes of a sum. A strip of a rectangle is longer than 1.':
+                tensor([1.,1.]),
             'That is the area itself. By how much does it grow?': tensor([a*b,a*b]),
             'That is the area after the growth. Take away the area before.': tensor([a*b+b,a*b+a])})
 
@@ -312,7 +335,8 @@ CLUES = {  # snippet -> the scenes that it may be called, and what to measure
     'a': ((9,), 'what shape has correct, just before the mean?'),
     'b': ((4,), 'how large is the gradient at the start, and how large after ten steps?'),
     'c': ((13,), 'train on the same forty pictures with shuffled labels. What is the score then?'),
-    'd': ((1,), 'look at the labels in the first batch, and at the outputs for the pictures that are wrong.'),
+    'd':
+        ((1,), 'look at the labels in the first batch, and at the outputs for the pictures that are wrong.'),
     'e': ((15,), 'take one known 3 and one known 7. What are they called?'),
     'f': ((2,), 'what is the largest number in x?'),
     'g': ((11,12), 'how large is each batch?'),
@@ -344,6 +368,7 @@ def check_scenes(
     if not isinstance(got, dict) or {*got}!={*CLUES}:
         raise Hint('Return a dictionary with the letters a to j as keys and a number for each.')
     if not any(got.values()):
-        raise Hint('There is no number yet. Run a snippet, measure, and enter the number of its scene.')
+        raise Hint('There is no number yet. Run a snippet, measure, and enter the number of its '
+                   'scene.')
     if not all(got[o] in right for o,(right,_) in CLUES.items()):
         raise Hint('\n'.join(f'{o}: {_on_scene(o, got[o])}' for o in CLUES))

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from conftest import ROOT
 from fastbook_ch4 import cli,store
-from fastbook_ch4.ladder import STEPS,ladder_table
+from fastbook_ch4.plumbing.steps import STEPS,ladder_table
 from fastbook_ch4.plumbing.steps import Rung
 
 CH4 = sys.executable,'-m','fastbook_ch4.cli'

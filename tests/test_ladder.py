@@ -4,7 +4,8 @@ import statistics
 import pytest, torch
 from fastbook_ch4.application import ARCHITECTURES
 from fastbook_ch4.data import Digits
-from fastbook_ch4.ladder import STEPS, run_ladder, run_step
+from fastbook_ch4.ladder import run_ladder, run_step
+from fastbook_ch4.plumbing.steps import STEPS
 
 
 @pytest.fixture(scope='module')

@@ -65,12 +65,12 @@ def test_no_function_reads_a_variable_of_the_module(module):
     assert all(name.isupper() or name[0]=='_' for name in variables), variables
 
 ORDER = ['store.files','store.catalogue','store.archive','store.download','store',
-         'plumbing','plumbing.checks','plumbing.plots','plumbing.drawings','plumbing.loops','plumbing.loaders','plumbing.images',
-         'plumbing.pictures','plumbing.model_file',
+         'plumbing','plumbing.checks','plumbing.plots','plumbing.drawings','plumbing.loops',
+         'plumbing.loaders','plumbing.images','plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder','plumbing.story',
-         'neurons','autograd','thermometer','birds','multiclass','application','touch','app.page','app.server',
-         'app',
+         'neurons','autograd','thermometer','birds','multiclass','application','touch','app.page',
+         'app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
          'questions','turns','all',
          'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']
@@ -159,7 +159,7 @@ def test_readme_is_made_from_the_index(tmp_path):
 
 def test_readme_shows_what_the_ladder_prints(trained):
     from fastbook_ch4.cli.ladder import table_text
-    from fastbook_ch4.ladder import STEPS, ladder_table
+    from fastbook_ch4.plumbing.steps import STEPS, ladder_table
     block = re.search(r'```text\n(.*?)```', (ROOT/'README.md').read_text(), re.S).group(1).splitlines()
     rungs = [trained(name, 0) for name in list(STEPS)[:5]]
     ours = table_text(ladder_table(rungs)).splitlines()

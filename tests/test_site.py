@@ -191,7 +191,8 @@ def exported(page, kinds=('#| export','#| exporti')):
 def public(page, *kinds):
     "The public names that a notebook exports, by kinds of definition"
     nodes = [node for text in exported(page, ('#| export',)) for node in ast.parse(text).body]
-    return [node.name for node in nodes if isinstance(node, kinds) and node.name[0]!='_']
+    load = load_tool(ROOT)
+    return [load.shown_name(node) for node in nodes if isinstance(node, kinds) and node.name[0]!='_']
 
 each_notebook = pytest.mark.parametrize('page', [place(f) for f in NOTEBOOKS])
 

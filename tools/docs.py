@@ -11,8 +11,6 @@ from pathlib import Path
 import nbformat,yaml
 from latex2mathml.converter import convert
 
-import cards
-
 ROOT = Path(__file__).resolve().parents[1]
 PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
@@ -249,8 +247,9 @@ def api_index(pages, cfg):
         mod = importlib.import_module(f'{PACKAGE}.{module}')
         page = exports.get(module)
         place = f'From [{pages[page]}]({page}.ipynb).' if page else f'{first_line(mod)} Written by hand.'
-        # a package hands on what its modules list
-        names = [n for n in mod.__all__ if page or n not in listed]
+        # what a module hands on is listed where it is made
+        here = [n for n in mod.__all__ if getattr(getattr(mod, n), '__module__', mod.__name__)==mod.__name__]
+        names = here if page else [n for n in mod.__all__ if n not in listed]
         listed |= {*names}
         text += [f'## {module} {{#{PACKAGE}.{module}}}\n', place+brought(mod, names)+'\n']
         text += [*(api_entry(n, getattr(mod, n), mod, page, cfg) for n in names), '']
@@ -341,7 +340,7 @@ def render(tool):
     for f in DOCS.rglob('*.html'):
         write(f, with_scripts(sized(read(f), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
-    cards.main(DOCS/'cards')
+    subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
