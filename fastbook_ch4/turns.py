@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_product_slopes',
-           'check_scenes']
+           'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
+           'check_product_slopes', 'check_scenes', 'check_line', 'check_count']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
@@ -311,6 +311,27 @@ def check_balanced(
                 (of_3s+1-of_7s)/2,
             'That is the sum of both accuracies, not their mean.': of_3s+of_7s})
 
+# %% ../nbs/turns.ipynb #c18c4f0b
+@graded
+def check_neuron(
+    f # Function of inputs (n, n_in), weights (n_in,), a bias and an activation function
+) -> str: # 'Right.', or a hint
+    "Check the outputs of a neuron for several items"
+    by_hand = tensor([[1.,2.], [0.,1.], [2.,-1.]]),tensor([3.,-1.]),.5,torch.relu
+    for x,w,b,bend in (by_hand, (torch.randn(6,4), torch.randn(4), 1.5, torch.tanh)):
+        products,sums = x*w,x@w
+        compare(call(f, x, w, b, bend), bend(sums+b), f'For {len(x)} items your neuron returns', {
+            'That is the sum before the bend. Send it through f.': sums+b,
+            'The bias is missing.': bend(sums),
+            'The bias comes after the bend. It belongs to the sum.': bend(sums)+b,
+            'You bend each product. The bend comes once, when all are added up.': bend(products).sum(-1)+b,
+            'The products are not added up yet: each item should give one number.': bend(products+b),
+            'You add the bias once for each input. A neuron has one.': bend((products+b).sum(-1)),
+            'You added up everything, over all items. Each item should keep an output of its own.':
+                bend(products.sum()+b),
+            'You added up along the items. It is the inputs of one item that are added up.':
+                bend(products.sum(0)+b)})
+
 # %% ../nbs/turns.ipynb #e9a4de8e
 @graded
 def check_product_slopes(
@@ -372,3 +393,62 @@ def check_scenes(
                    'scene.')
     if not all(got[o] in right for o,(right,_) in CLUES.items()):
         raise Hint('\n'.join(f'{o}: {_on_scene(o, got[o])}' for o in CLUES))
+
+# %% ../nbs/turns.ipynb #e3435aa6
+def _made(
+    cls # The reader's class
+) -> nn.Module: # One of its modules
+    "A module of `cls`, or a `Hint` why there is none"
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+        raise Hint(f'Pass your class by its name, without brackets. This is {show(cls)}.')
+    if cls.forward is nn.Module.forward: raise Hint('Your module has no method called forward yet.')
+    try:
+        model = attempt(cls)
+        list(model.parameters())
+        return model
+    except (AttributeError,Hint) as e:
+        if 'ssign parameter' not in str(e) and 'has no attribute' not in str(e): raise
+        raise Hint('PyTorch could not set up your module. How does an __init__ begin?') from None
+
+# %% ../nbs/turns.ipynb #d78dee6e
+@graded
+def check_line(
+    cls # Class of modules, made without arguments
+) -> str: # 'Right.', or a hint
+    "Check a line as a module, with a weight that starts at 2 and a bias that starts at 1"
+    model,x = _made(cls),torch.randn(5,1)
+    n = sum(p.numel() for p in model.parameters())
+    if n<2:
+        found = 'one number' if n else 'nothing'
+        raise Hint(f'An optimizer finds {found} to train in your module, and a line has two. '
+                   'What does PyTorch see in a plain tensor?')
+    got = call(model, x)
+    compare(got, 2*x+1, returns(x), {
+        'The bias is missing.': 2*x, 'You add the bias before you multiply.': 2*(x+1),
+        'You have the two the wrong way round: it is the weight that x is multiplied by.': x+2})
+    if not got.requires_grad:
+        raise Hint('The numbers are right, but no gradient finds its way back from them to the parameters.')
+    for p in model.parameters(): p.data += 1
+    if not same(call(model, x), 3*x+2):
+        raise Hint('When the parameters move, the outputs should move with them. What does your forward use?')
+
+# %% ../nbs/turns.ipynb #70644b3d
+@graded
+def check_count(
+    f # Function of a module
+) -> str: # 'Right.', or a hint
+    "Check the number of parameters of a module"
+    net = nn.Sequential(nn.Linear(1,13), nn.Tanh(), nn.Linear(13,1))
+    n,m = torch.randint(2, 9, (2,)).tolist()
+    for model in (net, nn.Sequential(nn.Linear(n,m), nn.Sequential(nn.ReLU(), nn.Linear(m,2)))):
+        params = list(model.parameters())
+        want = {hint: sum(counts) for hint,counts in {
+            'You count the tensors. Each of them holds several numbers.': [1 for _ in params],
+            'You add up the lengths of first axes. A tensor may have more axes.': [len(p) for p in params],
+            'You count the weights. What about the biases?': [p.numel() for p in params if p.ndim>1],
+            'You count the biases. What about the weights?': [p.numel() for p in params if p.ndim<2]}.items()}
+        got = attempt(f, model)
+        if got is None: raise Hint('Your function returns nothing (None). Does it say return?')
+        if not isinstance(got, (int,torch.Tensor)): raise Hint(f'Return one number. This is {show(got)}.')
+        compare(got, sum(p.numel() for p in params),
+                'For a net with two linear layers your function returns', want)
