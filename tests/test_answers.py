@@ -503,6 +503,78 @@ def test_10_a_pair_with_few_mistakes(tmp_path):
 
 # Lesson 12
 
+def test_12_a_small_weight_flattens():
+    x = torch.linspace(-3, 3, 601)
+    ab = torch.tanh(-2*x-1.25) + torch.tanh(x+.75)
+    before,after = [torch.tanh(w*ab + 1) for w in (4,.4)]
+    said = answer('12', 1)
+    assert f'between {after.min():.2f} and {after.max():.2f}' in said
+    assert f'from {before.min():.2f} to {before.max():.2f}' in said
+    assert f'−{-ab.min():.2f} and {ab.max():.2f}' in said
+    assert f'{.4*ab.min()+1:.2f} to {.4*ab.max()+1:.2f}' in said
+    assert 1/6.5<(after.max()-after.min())/(ab.max()-ab.min())<1/5.5
+    assert after.argmin()==ab.argmin() and after.argmax()==ab.argmax()
+
+def test_12_six_questions_of_three_more():
+    gelu,softplus,sine = [activation_traits(f) for f in (F.gelu,F.softplus,torch.sin)]
+    for traits in (gelu,softplus,sine): assert traits['nonlinear'] and traits['kinks at']==[]
+    assert [o['saturated'] for o in (gelu,softplus,sine)]==[['left'],['left'],[]]
+    bounds = [(o['lower bound'],o['upper bound']) for o in (gelu,softplus,sine)]
+    assert bounds==[(-.17,None), (0.,None), (-1.,1.)] and 'from −0.17 up' in answer('12', 2)
+
+def right_with(f, folder, seed, steps=1960, lr=.1):
+    "The share of validation digits that the net of lesson 8 gets right with `f` between its layers"
+    x,y,vx,vy = digit_tensors(folder)
+    set_seed(seed)
+    hidden,last = nn.Linear(784,30),nn.Linear(30,1)
+    params = [*hidden.parameters(),*last.parameters()]
+    def net(x): return last(f(hidden(x.flatten(1))))
+    for _ in range(steps):
+        i = torch.randint(len(x), (256,))
+        mnist_loss(net(x[i]), y[i]).backward()
+        for p in params:
+            p.data -= lr*p.grad
+            p.grad = None
+    return batch_accuracy(net(vx), vy).item()
+
+def test_12_a_sine_learns_digits(shipped):
+    assert right_with(torch.sin, shipped, seed=0, steps=600)>.9
+
+@pytest.mark.full
+@pytest.mark.parametrize('f, low', [(torch.sin,.981), (F.relu,.982)])
+def test_12_a_sine_learns_as_well_as_relu(full, f, low):
+    assert f'{low} to 0.983' in answer('12', 2)
+    rights = [right_with(f, full, seed) for seed in range(8)]
+    assert low-.002<min(rights)<=max(rights)<.985
+
+def test_12_here_or_there_with_tanh():
+    pixels = torch.tensor([[0.,0.],[0.,1.],[1.,0.],[1.,1.]])
+    first,second = [neuron(pixels, torch.tensor([4.,4.]), b) for b in (-2.,-6.)]
+    either = neuron(torch.stack([first,second], 1), torch.tensor([4.,-4.]), -4.)
+    said = answer('12', 3)
+    assert 'torch.stack([first,second], 1), tensor([4.,-4.]), -4.' in said
+    assert ', '.join(f'{o:.3f}' for o in either.tolist()).replace('-', '−') in said
+
+def bottom(goal, start):
+    "Where a long descent from `start` ends on the map of two tanh neurons, and its loss"
+    x = torch.linspace(-3, 3, 30, dtype=torch.float64)
+    def bent(p): return torch.tanh(p[0]*x) + 2*torch.tanh(p[1]*x)
+    def loss(p): return ((bent(p)-bent(torch.tensor(goal)))**2).mean()
+    p = torch.tensor(start, dtype=torch.float64).requires_grad_()
+    for _ in range(10_000):
+        step, = torch.autograd.grad(loss(p), p)
+        p.data -= .15*step
+    return p.tolist(),loss(p).item()
+
+@pytest.mark.parametrize('goal, told', [((.5,1.),'0.00009'), ((.5,2.),'0.0047')])
+def test_12_the_second_valley(goal, told):
+    said = answer('12', 4)
+    for start in ((4.,3.),(4.,-2.)):
+        (a,b),loss = bottom(goal, start)
+        assert f'near ({a:.2f}, {b:.2f})' in said
+        assert f'{loss:.{len(told)-2}f}'==told and told in said
+    assert bottom(goal, (-2.,3.))[1]<1e-9
+
 
 # Lesson 13
 
@@ -557,6 +629,82 @@ def test_13_4_new_weights_that_remember():
 
 
 # Lesson 14
+
+T_U,T_C = thermometer_readings()
+
+def nets_of(seeds):
+    "The parameters of `tanh_net(8)` with each of `seeds`, stacked"
+    drawn = []
+    for seed in seeds:
+        set_seed(seed)
+        w1,b1,w2,b2 = [p.detach() for p in tanh_net(8).parameters()]
+        drawn.append((w1.T,b1[None],w2.T,b2[None]))
+    return [torch.stack(o).requires_grad_() for o in zip(*drawn)]
+
+def outputs(params, x, f=torch.tanh):
+    w1,b1,w2,b2 = params
+    return f(x@w1 + b1)@w2 + b2
+
+def each_loss(params, x, y, f=torch.tanh): return ((outputs(params, x, f)-y)**2).mean((1,2))
+
+def train_nets(params, x, y, lr, epochs, f=torch.tanh):
+    "Train each net by itself, on its own row of `x` and `y` if there are several"
+    for _ in range(epochs):
+        grads = torch.autograd.grad(each_loss(params, x, y, f).sum(), params)
+        for p,g in zip(params, grads): p.data -= lr*g
+    return params
+
+TRAIN,VALID = hold_out(.1*T_U, T_C, [6,3])
+
+@pytest.mark.parametrize('f, low, high', [(torch.relu,95,110), (torch.tanh,24.6,26.1)])
+def test_14_what_boils_at_212(f, low, high):
+    nets = train_nets(nets_of(range(8)), *TRAIN, 1e-3, 5000, f)
+    at_212 = outputs(nets, torch.tensor([[21.2]]), f)
+    assert low-1<at_212.min() and at_212.max()<high+1
+    assert f'{low} {"and" if high==110 else "to"} {high}' in answer('14', 1)
+
+def test_14_no_swing_with_smaller_steps():
+    nets = train_nets(nets_of(range(8)), *TRAIN, 3e-4, 14_900)
+    losses = [each_loss(nets, *VALID)]
+    for _ in range(100):
+        train_nets(nets, *TRAIN, 3e-4, 1)
+        losses.append(each_loss(nets, *VALID))
+    assert (torch.stack(losses).diff(dim=0)<0).all()
+    ours = each_loss(nets, *TRAIN)
+    assert losses[-1].min()>12 and losses[-1].max()<19 and 1.5<ours.min() and ours.max()<2.3
+    assert 'between 14.2 and 16.8' in answer('14', 2) and 'between 1.6 and 2.1' in answer('14', 2)
+
+def test_14_one_reading_at_a_time():
+    splits = [hold_out(.1*T_U, T_C, [i]) for i in range(11)]
+    x,y,vx,vy = [torch.stack(o).repeat(8,1,1) for o in zip(*[(*train,*valid) for train,valid in splits])]
+    nets = train_nets(nets_of(range(88)), x, y, 1e-3, 5000)
+    by_net = each_loss(nets, vx, vy).detach().view(8,11)
+    fits = [np.polyfit(x[:,0].double(), y[:,0].double(), 1) for (x,y),_ in splits]
+    by_line = torch.tensor([(w*vx+b-vy).item()**2 for (w,b),(_,(vx,vy)) in zip(fits, splits)])
+    said,others = answer('14', 3),torch.arange(11)!=3
+    assert f"The line's: {by_line.mean():.1f}" in said and f"to the line's {by_line[3]:.1f}" in said
+    assert f'for the nets and {by_line[others].mean():.1f} for the line' in said
+    assert (by_net.mean(1)>by_line.mean()).all() and by_net[:,3].min()>2*by_line[3]
+    assert (3<=(by_net<by_line).sum(1)).all() and ((by_net<by_line).sum(1)<=7).all()
+    assert abs(by_net[:,others].mean(1).median()-by_line[others].mean())<1
+
+def line_with(bias):
+    "A line of our own with `bias`, trained like that of the lesson"
+    class Line(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight,self.bias = nn.Parameter(torch.tensor(2.)),bias
+        def forward(self, x): return self.weight*x + self.bias
+    line = Line()
+    return line, training_loop(line, TRAIN, VALID, BasicOptim(line.parameters(), 1e-2), 3000)[-1]
+
+def test_14_a_bias_that_is_trained_and_one_that_is_not():
+    said = answer('14', 4)
+    line,losses = line_with(nn.Parameter(torch.tensor(1.)))
+    assert f'a weight of {line.weight:.2f} and a bias of −{-line.bias:.2f}' in said
+    assert f'losses of {losses[0]:.2f} and {losses[1]:.2f}' in said
+    plain,(loss,_) = line_with(torch.tensor(1.))
+    assert plain.bias==1 and f'weight ends at {plain.weight:.2f}' in said and f'stops at {loss:.1f}' in said
 
 
 # Lesson 15
