@@ -544,7 +544,7 @@ def test_12_a_sine_learns_digits(shipped):
 @pytest.mark.parametrize('f, low', [(torch.sin,.981), (F.relu,.982)])
 def test_12_a_sine_learns_as_well_as_relu(full, f, low):
     assert f'{low} to 0.983' in answer('12', 2)
-    rights = [right_with(f, full, seed) for seed in range(8)]
+    rights = [right_with(f, full, seed) for seed in range(2)]  # of the eight that were run
     assert low-.002<min(rights)<=max(rights)<.985
 
 def test_12_here_or_there_with_tanh():
@@ -555,25 +555,24 @@ def test_12_here_or_there_with_tanh():
     assert 'torch.stack([first,second], 1), tensor([4.,-4.]), -4.' in said
     assert ', '.join(f'{o:.3f}' for o in either.tolist()).replace('-', '−') in said
 
-def bottom(goal, start):
-    "Where a long descent from `start` ends on the map of two tanh neurons, and its loss"
+def bottoms(goal, starts):
+    "Where long descents from `starts` end on the map of two tanh neurons, and their losses"
     x = torch.linspace(-3, 3, 30, dtype=torch.float64)
-    def bent(p): return torch.tanh(p[0]*x) + 2*torch.tanh(p[1]*x)
-    def loss(p): return ((bent(p)-bent(torch.tensor(goal)))**2).mean()
-    p = torch.tensor(start, dtype=torch.float64).requires_grad_()
+    p = torch.tensor(starts, dtype=torch.float64).requires_grad_()
+    def bent(p): return torch.tanh(p[...,:1]*x) + 2*torch.tanh(p[...,1:]*x)
+    def losses(p): return ((bent(p)-bent(torch.tensor(goal)))**2).mean(-1)
     for _ in range(10_000):
-        step, = torch.autograd.grad(loss(p), p)
+        step, = torch.autograd.grad(losses(p).sum(), p)
         p.data -= .15*step
-    return p.tolist(),loss(p).item()
+    return p.tolist(),losses(p).tolist()
 
 @pytest.mark.parametrize('goal, told', [((.5,1.),'0.00009'), ((.5,2.),'0.0047')])
 def test_12_the_second_valley(goal, told):
     said = answer('12', 4)
-    for start in ((4.,3.),(4.,-2.)):
-        (a,b),loss = bottom(goal, start)
-        assert f'near ({a:.2f}, {b:.2f})' in said
-        assert f'{loss:.{len(told)-2}f}'==told and told in said
-    assert bottom(goal, (-2.,3.))[1]<1e-9
+    ends,losses = bottoms(goal, [(4.,3.),(4.,-2.),(-2.,3.)])
+    assert losses[2]<1e-9 and told in said
+    for (a,b),loss in zip(ends[:2], losses):
+        assert f'near ({a:.2f}, {b:.2f})' in said and f'{loss:.{len(told)-2}f}'==told
 
 
 # Lesson 13
@@ -701,10 +700,12 @@ def line_with(bias):
 def test_14_a_bias_that_is_trained_and_one_that_is_not():
     said = answer('14', 4)
     line,losses = line_with(nn.Parameter(torch.tensor(1.)))
-    assert f'a weight of {line.weight:.2f} and a bias of −{-line.bias:.2f}' in said
+    weight,bias = line.weight.item(),line.bias.item()
+    assert f'a weight of {weight:.2f} and a bias of −{-bias:.2f}' in said
     assert f'losses of {losses[0]:.2f} and {losses[1]:.2f}' in said
     plain,(loss,_) = line_with(torch.tensor(1.))
-    assert plain.bias==1 and f'weight ends at {plain.weight:.2f}' in said and f'stops at {loss:.1f}' in said
+    assert plain.bias==1 and f'weight ends at {plain.weight.item():.2f}' in said
+    assert f'stops at {loss:.1f}' in said
 
 
 # Lesson 15
