@@ -1,6 +1,7 @@
 "Modules and the training loop of the thermometer, where the lesson does not look"
 import matplotlib.pyplot as plt, pytest, torch
 from torch import nn,tensor
+from fastbook_ch4.ledger.table import printed_numbers
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.thermometer import *
 
@@ -113,3 +114,10 @@ def test_one_figure_is_drawn_and_the_model_is_left_alone():
     assert plt.get_fignums()==[ax.figure.number] and line.weight.grad is None
     assert len(ax.lines)==4 and ax.lines[0].get_xdata()[-1]==212
     plt.close('all')
+
+# A step between two printed figures
+
+def test_the_printed_answers_do_not_make_the_printed_loss():
+    answers = [printed_numbers(f'neurons/net_at_{o}')[0] for o in (3,28)]
+    loss = ((tensor(answers)[:,None]-VALID[1])**2).mean()
+    assert f'{loss:.2f}'=='12.57' and printed_numbers('neurons/net_5000_valid')[0]==16.453
