@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
            'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
-           'check_product_slopes', 'check_scenes', 'check_line', 'check_count']
+           'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
@@ -452,3 +452,67 @@ def check_count(
         if not isinstance(got, (int,torch.Tensor)): raise Hint(f'Return one number. This is {show(got)}.')
         compare(got, sum(p.numel() for p in params),
                 'For a net with two linear layers your function returns', want)
+
+# %% ../nbs/turns.ipynb #acaab294
+@graded
+def check_softmax(
+    f # Function of logits, one row (n,) or several (m, n)
+) -> str: # 'Right.', or a hint
+    "Check a softmax, of large logits as well"
+    for x in (tensor([1.,2.,3.]), tensor([[0.,1.], [3.,1.]]), torch.randn(3,4)):
+        e = x.exp()
+        compare(call(f, x), x.softmax(-1), returns(x), {
+            'Those are the powers. To be probabilities they must add up to 1.': e,
+            'Those are shares of the logits themselves. Where is e to the power of them?':
+                x/x.sum(-1, keepdim=True),
+            'You divide by the sum of all rows. Each row is a picture of its own.': e/e.sum(),
+            'Each column adds up to 1. It is the rows that should.': x.softmax(0),
+            'Each row is divided by the sum of another. Which argument makes sum keep its axis?':
+                e/e.sum(-1) if len(x)==x.shape[-1] else e,
+            'Those are logarithms of probabilities.': x.log_softmax(-1)})
+    large = tensor([[1001.,1002.,1003.], [-1003.,-1001.,-1002.]])
+    if not torch.isfinite(torch.as_tensor(call(f, large[0]))).all():
+        raise Hint('Right for small logits. For 1001, 1002 and 1003 a power still is too large for a float.')
+    got = call(f, large)
+    if not torch.isfinite(torch.as_tensor(got)).all():
+        raise Hint('Right for one row. In two rows with logits around 1000 and -1000 one has no number left: '
+                   'do you take the same off both?')
+    compare(got, large.softmax(-1), 'For logits around 1000 and -1000 your function returns')
+
+# %% ../nbs/turns.ipynb #ac4e2d1c
+STOP_MISTAKES = {  # hint -> the function of losses and patience that earns it
+    'You stop at the first loss that is higher than the one before. How many epochs are to be borne?':
+        lambda losses, patience: losses[-1]>losses[-2:][0],
+    'You stop as soon as a loss is above the lowest. How many epochs are to be borne?':
+        lambda losses, patience: losses[-1]>min(losses),
+    'You go on where you should stop, and stop where you should go on.':
+        lambda losses, patience: len(losses)-1-losses.index(min(losses))<patience,
+    'You bear one epoch too many.':
+        lambda losses, patience: len(losses)-1-losses.index(min(losses))>patience,
+    'You bear one epoch too few.':
+        lambda losses, patience: len(losses)-losses.index(min(losses))>=patience,
+    'You wait for one rise after the other. A loss may fall a little and still stay above the lowest.':
+        lambda losses, patience: len(losses)>patience and losses[-patience-1:]==sorted(losses[-patience-1:]),
+    'You count from the first epoch. Count from the one with the lowest loss.':
+        lambda losses, patience: len(losses)>patience}
+
+# %% ../nbs/turns.ipynb #ff0f758b
+@graded
+def check_stop(
+    f # Function of the validation losses so far, a list, and of the patience
+) -> str: # 'Right.', or a hint
+    "Check when training stops early"
+    cases = [([4.],1), ([5.,3.,4.,2.],2), ([5.,3.,4.,3.5],2), ([2.,1.,3.,2.5,2.],4), ([2.,1.,3.,2.5,2.],3)]
+    rng = torch.Generator().manual_seed(0)
+    for n in range(2, 22): cases.append((torch.rand(n, generator=rng).tolist(), n//4+1))
+    got = [call(f, losses, patience) for losses,patience in cases]
+    for (losses,patience),answer in zip(cases, got):
+        if not same(bool(answer), answer):
+            raise Hint(f'For {show(losses)} your function returns {show(answer)}. Return True or False.')
+    want = [len(losses)-1-losses.index(min(losses))>=patience for losses,patience in cases]
+    if got==want: return
+    for hint,mistake in STOP_MISTAKES.items():
+        if got==[mistake(*case) for case in cases]: raise Hint(hint)
+    (losses,patience),said = next((case,a) for case,a,b in zip(cases, got, want) if a!=b)
+    raise Hint(f'For {show(losses)} and a patience of {patience} your function says {said}, '
+               'which is not right.')
