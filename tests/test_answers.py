@@ -1,5 +1,5 @@
 """The answers under "Try it": each exercise has one, and the numbers that they tell are computed here"""
-import json,math,re,statistics,tarfile
+import json,math,re,shutil,statistics,tarfile
 from functools import partial
 from math import ceil
 from statistics import median
@@ -7,15 +7,15 @@ from textwrap import dedent
 
 import numpy as np,pytest,torch,torch.nn.functional as F
 from conftest import ROOT
-from PIL import Image
 from fastai.data.core import DataLoader,DataLoaders
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
-from test_papers import load_tool
 from fastai.vision.augment import aug_transforms
+from PIL import Image
+from test_papers import load_tool
 from torch import nn
 from torchvision.models import resnet18
 
@@ -30,10 +30,12 @@ from fastbook_ch4.ladder import run_step
 from fastbook_ch4.learner import digit_learner
 from fastbook_ch4.loss import batch_accuracy,mnist_loss,sigmoid
 from fastbook_ch4.multiclass import class_dataloaders,few_of_each,labelled_images,ten_digits
+from fastbook_ch4.neurons import activation_traits,neuron
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.plumbing.loops import like_book
 from fastbook_ch4.plumbing.pictures import other_digits
 from fastbook_ch4.store import SHIPPED
+from fastbook_ch4.thermometer import hold_out,tanh_net,thermometer_readings,training_loop
 from fastbook_ch4.training import (calc_grad,init_params,linear1,train_epoch,train_model,
                                    validate_epoch)
 from fastbook_ch4.vision import image_dataloaders,resnet_learner

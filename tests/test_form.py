@@ -84,11 +84,14 @@ def lessons():
     names = [name for text in texts for name in re.findall(r'#\| default_exp ([\w.]+)', text)]
     return {f'fastbook_ch4/{name.replace(".", "/")}.py' for name in names}
 
+# one form, repeated, as long as there are questions and lessons
+ONE_FORM = 'fastbook_ch4/questions.py','fastbook_ch4/turns.py'
+
 def in_module(name, source):
     yield from long_lines(source)
     yield from errors(source)
     yield from functions(source, 10 if name in lessons() else 20)
-    if name!='fastbook_ch4/questions.py': yield from modules(source)  # one form, repeated
+    if name not in ONE_FORM: yield from modules(source)
 
 def in_notebook(name, source):
     cells = [''.join(c['source']) for c in json.loads(source)['cells'] if c['cell_type']=='code']
