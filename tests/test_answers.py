@@ -760,7 +760,7 @@ def test_15_2_and_3_moved_copies_and_the_mean_of_the_test_images(photographs):
     def after_a_move(net): return statistics.mean(share_right(net, shift_images(x, *o), y) for o in MOVES)
     assert share_right(plain, x, y)>share_right(moved, x, y)+.02
     assert share_right(moved, x, y)-after_a_move(moved)<.07<share_right(plain, x, y)-after_a_move(plain)
-    assert abs(share_right(plain, own, new[1])-share_right(plain, *new))<.01
+    assert abs(share_right(plain, own, new[1])-share_right(plain, *new))<.02
 
 
 # Lesson 16
