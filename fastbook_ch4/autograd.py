@@ -63,7 +63,7 @@ def _made_from(
 # %% ../nbs/13_autograd.ipynb #a90e00c8
 @patch
 def backward(self:Value):
-    "Add the slope of this value with respect to each number it was made from to the `grad` of that"
+    "Add to the `grad` of each number that this value was made from the slope of this value for that number"
     values = _made_from(self)
     for value in values:
         if value.parents: value.grad = 0.

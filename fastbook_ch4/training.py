@@ -37,8 +37,8 @@ def calc_grad(
     yb,        # Its targets
     model,     # Function of `xb` that returns predictions
     loss_func, # Function of predictions and targets that returns one number
-) -> torch.Tensor: # () the loss, detached; the gradients are added to those that are there
-    "Predict, compute the loss, and let `backward` add its gradients to the parameters'"
+) -> torch.Tensor: # () the loss, detached
+    "Predict, compute the loss, and call `backward`"
     loss = check_loss(loss_func(model(xb), yb))
     loss.backward()
     return loss.detach()

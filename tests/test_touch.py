@@ -69,12 +69,13 @@ def test_no_page_or_no_anywidget_gives_nothing(monkeypatch):
     assert touch.touch('walk') is None
 
 def test_a_notebook_gets_a_widget_with_the_weights_only_where_they_are_needed(monkeypatch):
-    pytest.importorskip('anywidget')
+    import anywidget,traitlets
     touch._widget_class.cache_clear()
     monkeypatch.setattr(touch, '_in_notebook', lambda: True)
     assert touch.touch('walk').weights=={}
     board = touch.touch('draw')
     assert board.name=='draw' and len(board.weights['weights'])==28*28
+    assert isinstance(board, anywidget.AnyWidget) and isinstance(board, traitlets.HasTraits)
     assert 'drawingPad' in board._esm and '.widget' in board._css
 
 def test_another_name_is_refused():

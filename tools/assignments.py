@@ -96,7 +96,7 @@ def grader_cells(lesson, solutions, site):
                'Write where it says so, run the cell below, and read what it answers.')
     yield new_markdown_cell(opening, id='title')
     yield new_code_cell(cells[0].source.removeprefix('#| hide\n'), id='install')
-    imports = f'from fastai.vision.all import *\nfrom fastbook_ch4.turns import {names}'
+    imports = f'from fastbook_ch4.all import *\nfrom fastbook_ch4.turns import {names}'
     yield new_code_cell(imports, id='imports')
     for i,(task,stub,check) in enumerate(asked, 1):
         name = definition(stub).name
