@@ -315,6 +315,7 @@ def sized(page, sizes):
 
 def plain(text):
     "The Markdown `text` of a page's copy without what only the page needs"
+    text = re.sub(r'<p class="launch">.*?</p>\s*', '', text, flags=re.S)
     return re.sub(r'^(### .+) \{\..+\}$', r'\1', text, flags=re.M).replace(SIGNATURE, '```python\n')
 
 def with_scripts(html, page):
