@@ -100,7 +100,10 @@ def test_nbgrader_gives_full_partial_and_no_marks(course, tmp_path):
     ours = dict(PYTHONPATH=str(ROOT), FASTBOOK_CH4_OFFLINE='1', MPLBACKEND='agg')
     spec = dict(argv=argv, display_name='Python 3', language='python', env=ours)
     (kernel/'kernel.json').write_text(json.dumps(spec))
-    env = {**os.environ, 'PYTHONPATH': '', 'JUPYTER_PATH': str(tmp_path/'jupyter'), 'HOME': str(tmp_path)}
+    # nbgrader calls alembic, which stands beside it
+    path = os.pathsep.join([str(bin), os.environ['PATH']])
+    env = {**os.environ, 'PATH': path, 'PYTHONPATH': '', 'JUPYTER_PATH': str(tmp_path/'jupyter'),
+           'HOME': str(tmp_path)}
     def nbgrader(*args):
         p = subprocess.run([bin/'nbgrader', *args], cwd=course, env=env, capture_output=True, text=True)
         assert p.returncode==0, p.stderr
