@@ -12,12 +12,14 @@ What the reader writes is checked by the check of the lesson (2 points each); th
 for the teacher to read (1 point each). Solutions come from nbs/turns.ipynb and the answers in the lessons.
 Notebooks that were made before are replaced.
 """
-import ast,configparser,copy,re,sys
+import ast,copy,re,sys
 from pathlib import Path
 from textwrap import dedent,indent
 
 import nbformat
 from nbformat.v4 import new_code_cell,new_markdown_cell,new_notebook
+
+from docs import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 NBS = ROOT/'nbs'
@@ -125,14 +127,11 @@ def save(cells, file):
     nbformat.write(nb, file)
 
 def main(folder):
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(ROOT/'settings.ini', encoding='utf8')
-    cfg = parser['DEFAULT']
     nodes = [(definition(c.source), c.source) for c in read(NBS/'turns.ipynb') if c.cell_type=='code']
     solutions = {node.name: ast.get_source_segment(source, node) for node,source in nodes if node}
     n = 0
     for lesson in sorted(NBS.glob('[0-9]*.ipynb')):
-        cells = list(grader_cells(lesson, solutions, f'https://{cfg["user"]}.github.io/{cfg["repo"]}/'))
+        cells = list(grader_cells(lesson, solutions, settings()['site']))
         n += bool(cells)
         for part,what in (('source',cells), ('release',[cleared(c) for c in cells])):
             if cells: save(what, folder/part/lesson.stem/lesson.name)

@@ -6,14 +6,16 @@ Into FOLDER (default: cards) go fastbook_ch4.apkg and fastbook_ch4.csv with the 
 tags. A question asks for its answer; a word of the glossary for its meaning, from English and from Korean.
 Whoever imports a newer deck keeps what Anki knows about each card.
 """
-import configparser,csv,html,re,sys
+import csv,html,re,sys
 from dataclasses import astuple,dataclass
 from pathlib import Path
 
 import genanki,nbformat
 from markdown_it import MarkdownIt
 
-ROOT = Path(__file__).resolve().parents[1]
+from docs import settings
+
+ROOT,SITE = Path(__file__).resolve().parents[1],settings()['site']
 COLUMNS = 'deck','front','back','tags'
 # Anki knows decks and the form of a card by numbers, which must stay as they are
 MODEL,DECKS = 1734980261,{'Questions': 1450632817, 'Words': 1982047733, 'Words, from Korean': 1619325408}
@@ -29,16 +31,9 @@ class Card:
     back: str
     tags: str
 
-def site():
-    "Where the site is, from settings.ini"
-    parser = configparser.ConfigParser(interpolation=None)
-    parser.read(ROOT/'settings.ini', encoding='utf8')
-    cfg = parser['DEFAULT']
-    return f'https://{cfg["user"]}.github.io/{cfg["repo"]}/'
-
 def page(text):
     "The Markdown `text` of a notebook as HTML, with links that lead to the site"
-    text = re.sub(r'\]\((\w+)\.ipynb', rf']({site()}\1.html', text)
+    text = re.sub(r'\]\((\w+)\.ipynb', rf']({SITE}\1.html', text)
     return MarkdownIt().enable('table').render(text).strip()
 
 def cells(name):
