@@ -358,10 +358,10 @@ def test_a_file_that_is_no_model_is_named(capsys, tmp_path):
 def test_the_network_gets_in_only_when_asked(host, hosts, capsys, monkeypatch):
     import uvicorn
     listening = []
-    monkeypatch.setattr(app, 'page_server', lambda model, hosts: hosts)
+    monkeypatch.setattr(app, 'page_server', lambda model, origin, hosts: hosts)
     monkeypatch.setattr(uvicorn, 'Config', lambda hosts, **options: hosts)
     monkeypatch.setattr(uvicorn, 'Server', lambda hosts: SimpleNamespace(
         run=lambda sockets: listening.append((sockets[0].getsockname()[0], hosts))))
-    app.serve(lambda: None, host, 0)
+    app.serve(lambda: None, '', host, 0)
     assert listening==[(host, hosts)]
     assert ('Warning: everyone who can reach this machine' in capsys.readouterr().out)==(host=='0.0.0.0')
