@@ -287,6 +287,6 @@ def quick_model(
     path=None, # Folder in fastai's layout; the ten digits that ship with the package if `None`
     seed=0,    # For parameters and shuffling
 ) -> DigitModel:
-    "A small CNN, trained in seconds"
+    "A small CNN for the labels under `path`, trained in seconds"
     digits = Digits.from_folder(path or ten_digits())
     return ladder_model(run_step('small CNN', digits, seed), digits)
