@@ -2,8 +2,8 @@
 
     python tools/many.py [PROCESSES ...]     default: 1 2
 
-Prints milliseconds (medians of several rounds, in turn) and how many times as fast as one process each is. Lesson 20
-draws such figures. The machine should have nothing else to do: a second load makes waiting look longer."""
+Prints milliseconds, medians of rounds taken in turn, and how many times as fast as one process each is.
+Lesson 20 draws such figures. The machine should have nothing else to do: other work looks like waiting."""
 import json,sys,tempfile
 from pathlib import Path
 from statistics import median
