@@ -200,7 +200,7 @@ def do_part(
     model = train(images, lambda share: print(share, flush=True))
     if not rank_distrib(): torch.save(model.cpu(), Path(folder)/'model.pt')
 
-# %% ../../nbs/plumbing/together.ipynb #d3fa1c36
+# %% ../../nbs/plumbing/together.ipynb #3b4fa83f
 def train_together(
     train,  # Function of the images and of `report` that returns a module; it stands in a module of its own
     n,      # Processes of this machine; with one, this one does it
@@ -216,7 +216,7 @@ def train_together(
     with tempfile.TemporaryDirectory() as folder:
         torch.save((train,seed,images), Path(folder)/'job.pt')
         script = Path(folder)/'part.py'
-        script.write_text('import sys; from fastbook_ch4.plumbing import together\ntogether.do_part(sys.argv[1])')
+        script.write_text('import sys\nfrom fastbook_ch4.plumbing import together as t\nt.do_part(sys.argv[1])')
         run_together(script, folder, n=n, patience=patience, report=tell)
         return torch.load(Path(folder)/'model.pt', weights_only=False)
 
