@@ -608,6 +608,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'fastbook_ch4/plumbing/together.py'),
                                                 'fastbook_ch4.plumbing.together.listen': ( 'plumbing/together.html#listen',
                                                                                            'fastbook_ch4/plumbing/together.py'),
+                                                'fastbook_ch4.plumbing.together.need_accelerate': ( 'plumbing/together.html#need_accelerate',
+                                                                                                    'fastbook_ch4/plumbing/together.py'),
                                                 'fastbook_ch4.plumbing.together.own_device': ( 'plumbing/together.html#own_device',
                                                                                                'fastbook_ch4/plumbing/together.py'),
                                                 'fastbook_ch4.plumbing.together.process_env': ( 'plumbing/together.html#process_env',

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FIRST', 'ROOT', 'process_env', 'free_port', 'start_process', 'late', 'dead', 'listen', 'run_together',
-           'share_training', 'own_device', 'check_processes', 'do_part', 'train_together', 'timed_model', 'step_times']
+           'need_accelerate', 'share_training', 'own_device', 'check_processes', 'do_part', 'train_together',
+           'timed_model', 'step_times']
 
 # %% ../../nbs/plumbing/together.ipynb #e66ef038
 import os, signal, socket, subprocess, sys, tempfile, time
@@ -119,12 +120,12 @@ def listen(
             report(rank, line.rstrip('\n'))
     return [''.join(o) for o in said]
 
-# %% ../../nbs/plumbing/together.ipynb #1385480e
+# %% ../../nbs/plumbing/together.ipynb #577e3632
 def run_together(
     script,  # Python file
     *args,   # Passed on to it, as text
     n=2,     # Number of processes
-    patience=120, # Seconds in which at least one of them must say something
+    patience=180, # Seconds in which at least one of them must say something
     report=noop,  # Told the rank and the text of each line that a process prints
 ) -> list: # What each has printed, in the order of their ranks
     "Run `script` in `n` processes of this machine; if one ends with an error or is late, all end"
@@ -145,12 +146,20 @@ def run_together(
                 p.wait()
                 p.stdin.close()
 
-# %% ../../nbs/plumbing/together.ipynb #5020d67f
+# %% ../../nbs/plumbing/together.ipynb #f519d1ce
+def need_accelerate():
+    "Refuse to go on without Hugging Face accelerate"
+    if find_spec('accelerate') is None:
+        raise OSError('Processes that train together need Hugging Face accelerate. Get it with '
+                      '"pip install accelerate" and try again.')
+
+# %% ../../nbs/plumbing/together.ipynb #4782a6d4
 def share_training(
     learn # A `Learner`, in a process that a launcher has started
 ): # `learn`
     "Let `learn` train together with the other processes, on a GPU each or on CPUs"
-    from fastai.distributed import DistributedDL, DistributedTrainer  # they need accelerate
+    need_accelerate()
+    from fastai.distributed import DistributedDL, DistributedTrainer
     gpu = torch.cuda.is_available()
     class SharedDL(DistributedDL):
         def _broadcast(self, t, rank):
@@ -175,16 +184,14 @@ def own_device() -> torch.device:
     torch.cuda.set_device(gpu)
     return gpu
 
-# %% ../../nbs/plumbing/together.ipynb #738b9b2a
+# %% ../../nbs/plumbing/together.ipynb #578e4906
 def check_processes(
     n # Processes that are to train together
 ) -> int: # `n` itself
     "Return `n` if so many processes can train on this machine"
     if not 1<=n<=16:
         raise ValueError(f'A batch of 64 pictures is shared out among 1 to 16 processes, not {n}.')
-    if n>1 and find_spec('accelerate') is None:
-        raise OSError('More than one process needs Hugging Face accelerate. Get it with '
-                      '"pip install accelerate" and try again.')
+    if n>1: need_accelerate()
     gpus = torch.cuda.device_count()
     if 0<gpus<n: raise ValueError(f'Each of {n} processes needs a GPU of its own, and there are {gpus} here.')
     return n
@@ -200,14 +207,14 @@ def do_part(
     model = train(images, lambda share: print(share, flush=True))
     if not rank_distrib(): torch.save(model.cpu(), Path(folder)/'model.pt')
 
-# %% ../../nbs/plumbing/together.ipynb #3b4fa83f
+# %% ../../nbs/plumbing/together.ipynb #d4ee88f2
 def train_together(
     train,  # Function of the images and of `report` that returns a module; it stands in a module of its own
     n,      # Processes of this machine; with one, this one does it
     seed,   # For parameters and shuffling, with more than one
     images, # Passed on to `train`
     report=noop,  # Told the share that is done
-    patience=120, # Seconds without a word before one of them counts as late
+    patience=180, # Seconds without a word before one of them counts as late
 ) -> nn.Module: # On the CPU if there were several
     "`train(images, report)` in `n` processes"
     if check_processes(n)==1: return train(images, report)
@@ -216,7 +223,8 @@ def train_together(
     with tempfile.TemporaryDirectory() as folder:
         torch.save((train,seed,images), Path(folder)/'job.pt')
         script = Path(folder)/'part.py'
-        script.write_text('import sys\nfrom fastbook_ch4.plumbing import together as t\nt.do_part(sys.argv[1])')
+        lines = 'import sys','from fastbook_ch4.plumbing.together import do_part','do_part(sys.argv[1])'
+        script.write_text('\n'.join(lines))
         run_together(script, folder, n=n, patience=patience, report=tell)
         return torch.load(Path(folder)/'model.pt', weights_only=False)
 
