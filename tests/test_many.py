@@ -46,16 +46,16 @@ SLEEP = 'import os,signal,time\nprint(os.getpid(), flush=True)\n{}\ntime.sleep(3
 LAST = 'if os.environ["RANK"]=="2": '
 
 @forks
-@pytest.mark.parametrize('what, message', [
-    (LAST+'os.kill(os.getpid(), signal.SIGKILL)', 'Process 2 (of 0 to 2) was ended by SIGKILL. All were ended.'),
-    (LAST+'raise SystemExit(3)', 'Process 2 (of 0 to 2) ended with status 3. All were ended.'),
-    (LAST+'raise ValueError("Pass 3")', 'Process 2 (of 0 to 2) ended with ValueError: Pass 3. All were ended.')])
-def test_one_that_dies_ends_all(tmp_path, what, message):
+@pytest.mark.parametrize('what, how', [
+    ('os.kill(os.getpid(), signal.SIGKILL)', 'was ended by SIGKILL'),
+    ('raise SystemExit(3)', 'ended with status 3'),
+    ('raise ValueError("Pass 3")', 'ended with ValueError: Pass 3')])
+def test_one_that_dies_ends_all(tmp_path, what, how):
     pids = []
     with pytest.raises(ChildProcessError) as e:
-        script = write(tmp_path, SLEEP.format(what))
+        script = write(tmp_path, SLEEP.format(LAST+what))
         run_together(script, n=3, report=lambda rank, line: pids.append(int(line)))
-    assert str(e.value)==message
+    assert str(e.value)==f'Process 2 (of 0 to 2) {how}. All were ended.'
     wait_for_the_end(pids)
 
 @forks
@@ -129,9 +129,9 @@ def in_processes(n, folder, work):
         status = 1
         try:
             torch.set_num_threads(1)
-            os.environ.update(RANK=str(rank), WORLD_SIZE=str(n), LOCAL_RANK=str(rank), LOCAL_WORLD_SIZE=str(n),
-                              GLOO_SOCKET_IFNAME='lo' if sys.platform=='linux' else 'lo0', OMP_NUM_THREADS='1')
-            dist.init_process_group('gloo', store=dist.FileStore(str(folder/'store'), n), rank=rank, world_size=n)
+            os.environ.update(process_env(rank, n, 0))
+            store = dist.FileStore(str(folder/'store'), n)
+            dist.init_process_group('gloo', store=store, rank=rank, world_size=n)
             torch.save(work(rank), folder/f'{rank}.pt')
             status = 0
         finally: os._exit(status)
@@ -143,7 +143,8 @@ class Seen(Callback):
     "The mean of each picture that comes in, and which set it is of"
     def __init__(self): self.means = []
     def before_batch(self):
-        self.means += [(self.training,round(o,6)) for o in torch.Tensor(self.xb[0]).flatten(1).mean(1).tolist()]
+        means = torch.Tensor(self.xb[0]).flatten(1).mean(1)
+        self.means += [(self.training,round(o,6)) for o in means.tolist()]
 
 def trained(dls, model, opt_func, loss_func, metric, order=None, share=False):
     "Train for two epochs; parameters, losses and metric, and the pictures that were seen"
@@ -163,8 +164,7 @@ def test_two_processes_take_the_steps_of_one(loaders, which, path, tmp_path):  #
     "By `BasicOptim`, and with fastai's `DistributedDL`; only the way by CUDA is replaced"
     dls,model,_,loss_func,metric = loaders(path)[which]
     start = {name: p.clone() for name,p in model.state_dict().items()}
-    one_logit = loaders is rows
-    how = (BasicOptim,mnist_loss,batch_accuracy) if one_logit else (BasicOptim,CrossEntropyLossFlat(),accuracy)
+    how = BasicOptim,*((mnist_loss,batch_accuracy) if loaders is rows else (CrossEntropyLossFlat(),accuracy))
     # fastai gives the first half of the pictures to one process, the second to the other
     order = [half+i for k in range(0, 20, 4) for half in (0,20) for i in range(k, k+4)]
     alone,values,pictures = trained(dls, model, *how, order)
@@ -197,7 +197,8 @@ def ladder(out, data, *options):
     "The command as a process, which prints what it is doing"
     cmd = [sys.executable, '-m', 'fastbook_ch4.cli', 'ladder', '--data', data, '--out', out, *options]
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    return subprocess.Popen([str(o) for o in cmd], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([str(o) for o in cmd], env=env, **pipes)
 
 def children(pid):
     "The processes that the process `pid` has started, from Linux's own tables"
