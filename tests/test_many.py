@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest,torch,torch.distributed as dist
+from accelerate.data_loader import prepare_data_loader
 from conftest import ROOT
 from fastai.callback.core import Callback
 from fastai.losses import CrossEntropyLossFlat
@@ -17,6 +18,7 @@ from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.plumbing import together
 from fastbook_ch4.plumbing.together import process_env,run_together,share_training
 from test_fastai_table import classes,colour,grey,path,rows  # noqa: F401 - `path` is a fixture
+from torch.utils.data import DataLoader,TensorDataset
 
 forks = pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork and SIGKILL')
 
@@ -191,6 +193,25 @@ def test_what_fastai_s_own_way_says_on_a_cpu(options, said, path, tmp_path):  # 
         return str(e.value)
     for message in in_processes(2, tmp_path, work): assert re.search(said, message)
 
+# The answers of lesson 20
+
+def deal(n_pictures, bs, n, rank):
+    "The pictures in each batch that accelerate gives to process `rank` of `n`"
+    dl = DataLoader(TensorDataset(torch.arange(n_pictures)), batch_size=bs)
+    dl = prepare_data_loader(dl, num_processes=n, process_index=rank, put_on_device=False)
+    return [b.tolist() for b, in dl]
+
+def test_a_third_process_finds_no_half():
+    with pytest.raises(IndexError, match='^tuple index out of range$'): torch.zeros(64).chunk(2)[2]
+
+def test_two_batches_of_64_are_one_of_128():
+    first,second = [deal(640, 64, 2, rank) for rank in (0,1)]
+    assert [a+b for a,b in zip(first, second)]==[list(range(k, k+128)) for k in range(0, 640, 128)]
+
+def test_ten_pictures_for_three_processes():
+    dealt = [deal(10, 4, 3, rank) for rank in range(3)]
+    assert dealt==[[[0,1,2,3]], [[4,5,6,7]], [[8,9,0,1]]]
+
 # The step of the ladder
 
 def ladder(out, data, *options):
@@ -200,13 +221,14 @@ def ladder(out, data, *options):
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     return subprocess.Popen([str(o) for o in cmd], env=env, **pipes)
 
-def children(pid):
-    "The processes that the process `pid` has started, from Linux's own tables"
+def parts(pid):
+    "The processes that the ladder `pid` has started to train, from Linux's own tables"
     found = []
     for stat in Path('/proc').glob('[0-9]*/stat'):
         with suppress(OSError):
-            if stat.read_text().rpartition(')')[2].split()[1]==str(pid): found.append(int(stat.parent.name))
-    return found
+            parent = stat.read_text().rpartition(')')[2].split()[1]
+            if parent==str(pid) and b'part.py' in stat.with_name('cmdline').read_bytes(): found.append(stat)
+    return [int(stat.parent.name) for stat in found]
 
 @pytest.mark.full
 def test_the_ladder_in_two_processes(few, tmp_path):
@@ -222,10 +244,12 @@ def test_the_ladder_in_two_processes(few, tmp_path):
 @pytest.mark.parametrize('seconds', [0, 1, 4, 8])
 def test_a_kill_ends_the_ladder_with_one_line(seconds, few, tmp_path):
     p = ladder(tmp_path/'out', few, '--steps', 'resnet', '--processes', '2')
-    while not (pids := children(p.pid)) and p.poll() is None: time.sleep(.05)
-    time.sleep(seconds)
-    os.kill(pids[-1], signal.SIGKILL)
-    out,err = p.communicate(timeout=500)
+    try:
+        while len(pids := parts(p.pid))<2 and p.poll() is None: time.sleep(.05)
+        time.sleep(seconds)
+        os.kill(pids[-1], signal.SIGKILL)
+        out,err = p.communicate(timeout=500)
+    finally: p.kill()
     assert p.returncode==1 and re.fullmatch(r'ch4: Process \d \(of 0 to 1\) .*All were ended\.\n', err)
     assert not list((tmp_path/'out').iterdir())
     wait_for_the_end(pids)
