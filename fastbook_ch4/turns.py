@@ -527,9 +527,9 @@ def check_batch_grad(
     for grads,sizes in cases:
         total,n = sum(size*grad for grad,size in zip(grads, sizes)),sum(sizes)
         compare(call(f, grads, sizes), total/n, returns(grads, sizes), {
-            'That is the plain mean: each part counts the same. A part with more pictures should count more.':
+            'That is the plain mean: each part counts the same. One with more pictures should count more.':
                 sum(grads)/len(grads),
             'Those are the sums over all pictures, added up. By how many pictures is a mean divided?': total,
             'You divide by the number of parts. How many pictures are there?': total/len(grads),
-            'You add up the gradients and divide by the number of pictures. But each is a mean already: of how '
-            'many pictures?': sum(grads)/n})
+            'You add up the gradients and divide by the number of pictures. But each is a mean already: of '
+            'how many pictures?': sum(grads)/n})

@@ -14,7 +14,7 @@ def group(name):
     lines = SETTINGS['DEFAULT'][f'{name}_requirements' if name else 'requirements'].strip().splitlines()
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
-RUN,LAB,MANY,DOCS,DEV = (group(name) for name in ('', 'lab', 'many', 'docs', 'dev'))
+RUN,LAB,MANY,DOCS,DEV = map(group, ('', 'lab', 'many', 'docs', 'dev'))
 IN_DEV = RUN|DOCS|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
 MORE = {'fastbook_ch4/ledger/table.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
@@ -74,8 +74,9 @@ def test_every_import_belongs_to_a_requirement(file):
             assert dist in RUN, f'{file} imports {name} of {dist}, which a plain install has not'
 
 @pytest.mark.parametrize('required,users', [
-    (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (MANY, ('nbs',)), (DOCS, ('tools/docs','tools/cards')),
-    (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))], ids=['run','lab','many','docs','dev'])
+    (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (MANY, ('nbs',)),
+    (DOCS, ('tools/docs','tools/cards')), (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))],
+    ids=['run','lab','many','docs','dev'])
 def test_every_requirement_is_used(required, users):
     names = set().union(*[imports(source) for file,source in SOURCES.items() if file.startswith(users)])
     imported = set(distributions(names).values())
