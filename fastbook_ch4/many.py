@@ -20,7 +20,7 @@ def batch_grad(
     for grad,n in zip(grads, sizes): total += n*grad
     return total/sum(sizes)
 
-# %% ../nbs/20_many.ipynb #7b347189
+# %% ../nbs/20_many.ipynb #f72de395
 def shard_grads(
     model,     # Module
     loss_func, # Function of predictions and targets that returns one number
@@ -29,6 +29,7 @@ def shard_grads(
 ) -> torch.Tensor: # (shards, parameters)
     "The gradient of each of `shards`, eighths of the batch, all parameters in one row"
     if len(xb)%8: raise ValueError(f'{len(xb)} pictures cannot be cut into eight equal shards.')
-    xs,ys,params = xb.chunk(8),yb.chunk(8),list(model.parameters())
+    xs,ys = xb.chunk(8),yb.chunk(8)
+    params = list(model.parameters())
     grads = [torch.autograd.grad(loss_func(model(xs[i]), ys[i]), params) for i in shards]
     return torch.stack([torch.cat([o.flatten() for o in grad]) for grad in grads])
