@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
            'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
-           'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop']
+           'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop',
+           'check_batch_grad']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
@@ -515,3 +516,20 @@ def check_stop(
     (losses,patience),said = next((case,a) for case,a,b in zip(cases, got, want) if a!=b)
     raise Hint(f'For {show(losses)} and a patience of {patience} your function says {said}, '
                'which is not right.')
+
+# %% ../nbs/turns.ipynb #a5d4e78e
+@graded
+def check_batch_grad(
+    f # Function of the gradients of the parts of a batch, tensors, and of their sizes
+) -> str: # 'Right.', or a hint
+    "Check the gradient of a batch whose parts are not equally large"
+    cases = [([tensor(2.),tensor(6.)],[3,1]), ([*torch.randn(3,2)],[5,2,9])]
+    for grads,sizes in cases:
+        total,n = sum(size*grad for grad,size in zip(grads, sizes)),sum(sizes)
+        compare(call(f, grads, sizes), total/n, returns(grads, sizes), {
+            'That is the plain mean: each part counts the same. One with more pictures should count more.':
+                sum(grads)/len(grads),
+            'Those are the sums over all pictures, added up. By how many pictures is a mean divided?': total,
+            'You divide by the number of parts. How many pictures are there?': total/len(grads),
+            'You add up the gradients and divide by the number of pictures. But each is a mean already: of '
+            'how many pictures?': sum(grads)/n})

@@ -68,8 +68,8 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'plumbing','plumbing.checks','plumbing.plots','plumbing.drawings','plumbing.loops',
          'plumbing.loaders','plumbing.images','plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
-         'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder','plumbing.story',
-         'neurons','autograd','thermometer','birds','multiclass','application','touch','app.page',
+         'plumbing.mistakes','plumbing.fast','plumbing.together','plumbing.steps','ladder','plumbing.story',
+         'neurons','autograd','thermometer','birds','multiclass','application','many','touch','app.page',
          'app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
          'questions','turns','all',
@@ -127,7 +127,7 @@ def test_every_bound_has_its_reason():
     text = (ROOT/'settings.ini').read_text(encoding='utf8')
     lists = re.findall(r'^((?:#.*\n)*)\w*requirements =\n((?:    .*\n)+)', text, re.M)
     lines = [(line.strip(),notes) for notes,lines in lists for line in lines.splitlines()]
-    assert len(lists)==4 and len(lines)>20
+    assert len(lists)==5 and len(lines)>20
     for line,notes in lines:
         explained = '<' not in line or re.match(r'[\w.-]+', line)[0] in notes
         assert '>=' in line and explained, f'{line}: why not older or newer?'
