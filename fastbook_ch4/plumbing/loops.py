@@ -80,6 +80,14 @@ def _kind(
     "What to call `o` in an error"
     return o if isinstance(o, type) else type(o).__name__
 
+def _has_both(
+    dls # Anything
+) -> bool: # A loader that finds the two in its dataset has not
+    "Whether `dls` has a training and a validation loader of its own"
+    own = [*getattr(dls, '__dict__', ()), *dir(type(dls))]
+    try: return 'train' in own and 'valid' in own and None not in (dls.train, dls.valid)
+    except IndexError: return False
+
 def check_parts(
     dls,       # What should have a training and a validation loader
     model,     # What should be a module with something to train
@@ -88,10 +96,9 @@ def check_parts(
     metrics,   # What should be a list of functions with different names
 ) -> list: # `metrics` itself
     "Return `metrics` if a learner can work with all of these"
-    try: dls.train,dls.valid
-    except (AttributeError, IndexError):
+    if not _has_both(dls):
         raise TypeError('Pass a training and a validation loader, DataLoaders(train_dl, valid_dl), not one '
-                        f'{_kind(dls)}.') from None
+                        f'{_kind(dls)}.')
     if not isinstance(model, nn.Module) or not any(p.requires_grad for p in model.parameters()):
         raise TypeError('Pass a module with parameters to train, such as nn.Linear(784,1), not '
                         f'{_kind(model)}.')
