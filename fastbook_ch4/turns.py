@@ -18,7 +18,7 @@ from fastai.learner import Learner
 from fastai.optimizer import SGD
 from torch import nn, tensor
 from .learner import batch_accuracy, mnist_loss
-from .own_learner import MOMENTS
+from .plumbing.loops import MOMENTS
 from .questions import Hint, attempt, call, compare, descend, graded, returns, same, show
 from .questions import squared_error
 
