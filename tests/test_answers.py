@@ -29,6 +29,7 @@ from fastbook_ch4.descent import apply_step,mse,quadratic,rmse_loss
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.learner import digit_learner
 from fastbook_ch4.loss import batch_accuracy,mnist_loss,sigmoid
+from fastbook_ch4.models import simple_net
 from fastbook_ch4.multiclass import class_dataloaders,few_of_each,labelled_images,ten_digits
 from fastbook_ch4.neurons import activation_traits,neuron
 from fastbook_ch4.optimizer import BasicOptim

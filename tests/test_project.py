@@ -188,8 +188,8 @@ BROUGHT = '''
     DigitModel Digits draw_flow epochs_for Familiar fast_resnet_learner few_of_each find_ink flat_net
     fused_adamw grey_dataloaders grey_resnet gv hold_out image_dataloaders image_files init_params
     labelled_images ladder_model ladder_table layer_outputs lesson_style like_book linear1 load_digit_model
-    load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits OwnLearner pick_classes
-    PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
+    load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits OwnLearner
+    pick_classes PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
     resnet_learner rmse_loss run_ladder run_step Rung saturation save_digit_model shift_images show_fit
     show_mistakes simple_net skip_cells slopes softmax_share standardise STEPS take_body tanh_net ten_digits
     thermometer_readings torchvision_cifar train_epoch train_model training_loop validate_epoch
