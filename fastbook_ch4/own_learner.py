@@ -128,10 +128,13 @@ class OwnRecorder:
         self.lrs.append(learn.opt.hypers[-1]['lr'])
     def after_epoch(self, learn): self.rows.append({'epoch': learn.epoch, **_means(self.pairs)})
 
-# %% ../nbs/18_own_learner.ipynb #d18ee098
+# %% ../nbs/18_own_learner.ipynb #ded80248
 @patch
-def fit(self:OwnLearner, n_epoch, lr, cbs=()):
-    "Train for `n_epoch` epochs with learning rate `lr`; returns a table with a row for each"
+def fit(self:OwnLearner,
+    n_epoch, lr, # How many epochs, at least 1; learning rate above 0
+    cbs=(),      # Callbacks: objects with methods named after moments, handed the learner
+) -> pd.DataFrame: # Loss and metrics, a row for each epoch
+    "Train for `n_epoch` epochs, and validate after each"
     self.n_epoch,self.lr = check_epochs(n_epoch),check_lr(lr)
     self.opt = clean_opt(self.opt_func(trainable_params(self.model), lr=lr))
     self.recorder = OwnRecorder()
