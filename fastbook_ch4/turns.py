@@ -6,16 +6,19 @@
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
            'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
            'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop',
-           'check_batch_grad']
+           'check_clip', 'check_batch_grad']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
+from types import SimpleNamespace
 
 import torch
 from fastai.data.core import DataLoader, DataLoaders
 from fastai.learner import Learner
+from fastai.optimizer import SGD
 from torch import nn, tensor
 from .learner import batch_accuracy, mnist_loss
+from .plumbing.loops import MOMENTS
 from .questions import Hint, attempt, call, compare, descend, graded, returns, same, show
 from .questions import squared_error
 
@@ -516,6 +519,51 @@ def check_stop(
     (losses,patience),said = next((case,a) for case,a,b in zip(cases, got, want) if a!=b)
     raise Hint(f'For {show(losses)} and a patience of {patience} your function says {said}, '
                'which is not right.')
+
+# %% ../nbs/turns.ipynb #0889f74e
+WHEN = {  # moment -> what is wrong with clipping then
+    **dict.fromkeys(['before_fit','before_epoch','before_batch'], 'the batch has no gradient yet'),
+    **dict.fromkeys(['after_batch','after_epoch','after_fit'], 'the step is over and the gradient gone')}
+
+# %% ../nbs/turns.ipynb #ad364cc0
+def _clipped(
+    cls,     # The reader's class
+    grads,   # One for each of two parameters
+    most=1., # What the class is made with
+) -> torch.Tensor: # Both gradients afterwards, in a row
+    "What a callback makes of two gradients before a step"
+    model = nn.Linear(2,1)
+    for p,g in zip(model.parameters(), grads): p.grad = g.view(p.shape).clone()
+    learn = SimpleNamespace(model=model, opt=SGD(model.parameters(), lr=1.))
+    attempt(attempt(cls, most).before_step, learn)
+    if any(p.grad is None for p in model.parameters()):
+        raise Hint('After your method there is no gradient left for the step.')
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+# %% ../nbs/turns.ipynb #1c5af642
+@graded
+def check_clip(
+    cls # Class of callbacks, made with a length
+) -> str: # 'Right.', or a hint
+    "Check a callback that clips the gradient of the whole model"
+    own = [moment for moment in MOMENTS if callable(getattr(cls, moment, None))]
+    if not own: raise Hint('Your callback has no method yet that has the name of a moment.')
+    if 'before_step' not in own:
+        raise Hint(f'When {own[0]} is called, {WHEN[own[0]]}. Which moment is in between?')
+    for most,grads in ((1., [tensor([2.,1.]), tensor([2.])]), (2., [tensor([0.,3.]), tensor([-.5])]),
+                       (2., [tensor([.6,-.6]), tensor([.3])])):
+        whole = torch.cat(grads)
+        length = whole.norm()
+        each = torch.cat([g*min(1., most/g.norm()) for g in grads])
+        compare(_clipped(cls, grads, most), whole*min(1., most/length),
+                f'For the gradient {show(whole)} of a model, and a most of {most}, your method leaves', {
+            'The gradient is as it was. Which function shortens it?': whole,
+            'You shorten the gradient of each parameter by itself. Hand over all of them together.': each,
+            'You cut each number of the gradient. That changes its direction; shorten it as a whole.':
+                whole.clamp(-most, most),
+            'You shorten to 1, always. The length was handed over when the callback was made.':
+                whole*min(1., 1/length),
+            'A gradient that is short enough should stay as it is.': whole*most/length})
 
 # %% ../nbs/turns.ipynb #a5d4e78e
 @graded
