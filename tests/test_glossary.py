@@ -54,7 +54,7 @@ def test_no_korean_term_stands_for_two_words():
 # Every word is explained before it is used
 
 # Words that the lessons say in their everyday meaning before they have another
-EVERYDAY = {'fit', 'head', 'step', 'unit'}
+EVERYDAY = {'cancel', 'fit', 'head', 'patience', 'process', 'step', 'unit'}
 
 def prose(source):
     "The text of a cell without code, addresses and tags, and without the line that leads to the next page"
