@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['nearest_mean', 'calibration']
 
-# %% ../nbs/19_ten_digits.ipynb #53c5a7c0
+# %% ../nbs/19_ten_digits.ipynb #6016504e
 import pandas as pd, torch
 from .plumbing.checks import check_classes, check_distances, check_images
 from .baseline import mnist_distance
 
-# %% ../nbs/19_ten_digits.ipynb #f2a93c3f
+# %% ../nbs/19_ten_digits.ipynb #a77d5b0e
 def nearest_mean(
     images, # (n, h, w) float in 0..1
     means,  # (labels, h, w) float in 0..1, the average image of each label
@@ -20,7 +20,7 @@ def nearest_mean(
     check_images(means)
     return check_distances([distance(images, m) for m in means], images).argmin(0)
 
-# %% ../nbs/19_ten_digits.ipynb #9a30a95b
+# %% ../nbs/19_ten_digits.ipynb #11778d74
 def calibration(
     probs,   # (n, labels) float, each row adds up to 1
     targets, # (n,) int64

@@ -523,8 +523,8 @@ def check_cross_entropy(
     f # Function of shares (n, labels), whose rows add up to 1, and of targets (n,)
 ) -> str: # 'Right.', or a hint
     "Check the cross-entropy of shares"
-    shares = [tensor([[.5,.25,.25], [.1,.2,.7], [.6,.3,.1]]), torch.rand(4,5).softmax(1)]
-    for p,y in zip(shares, (tensor([0,2,1]), torch.randint(5, (4,)))):
+    shares = [tensor([[.5,.25,.25], [.1,.2,.7], [.6,.2,.2]]), torch.rand(4,5).softmax(1)]
+    for p,y in zip(shares, (tensor([0,2,2]), torch.randint(5, (4,)))):
         right = p[range(len(y)), y]
         compare(call(f, p, y), -right.log().mean(), returns(p, y), {
             'That is the mean of the right shares. A loss falls when they grow: where is the logarithm?':
