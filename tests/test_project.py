@@ -69,7 +69,8 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'plumbing.loaders','plumbing.images','plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
          'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder','plumbing.story',
-         'neurons','autograd','thermometer','birds','multiclass','application','touch','app.page',
+         'neurons','autograd','thermometer','birds','multiclass','application','own_learner','ten_digits',
+         'touch','app.page',
          'app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
          'questions','turns','all',
@@ -188,7 +189,7 @@ BROUGHT = '''
     DigitModel Digits draw_flow epochs_for Familiar fast_resnet_learner few_of_each find_ink flat_net
     fused_adamw grey_dataloaders grey_resnet gv hold_out image_dataloaders image_files init_params
     labelled_images ladder_model ladder_table layer_outputs lesson_style like_book linear1 load_digit_model
-    load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits pick_classes
+    load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits OwnLearner pick_classes
     PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
     resnet_learner rmse_loss run_ladder run_step Rung saturation save_digit_model shift_images show_fit
     show_mistakes simple_net skip_cells slopes softmax_share standardise STEPS take_body tanh_net ten_digits
@@ -201,7 +202,7 @@ def test_star_import_brings_what_a_reader_calls():
     assert {n for n in vars(ours) if n[0]!='_' and n not in vars(theirs)}==set(BROUGHT)
 
 WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
-            'neurons','autograd','thermometer','birds','multiclass','application']
+            'neurons','autograd','thermometer','birds','multiclass','application','own_learner']
 SLOW = [pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]
 
 def python(*args): return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True)
