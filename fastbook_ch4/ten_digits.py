@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['nearest_mean', 'calibration']
 
-# %% ../nbs/19_ten_digits.ipynb #6016504e
+# %% ../nbs/19_ten_digits.ipynb #ac18d420
 import pandas as pd, torch
 from .plumbing.checks import check_classes, check_distances, check_images
 from .baseline import mnist_distance
 
-# %% ../nbs/19_ten_digits.ipynb #a77d5b0e
+# %% ../nbs/19_ten_digits.ipynb #ab1fc977
 def nearest_mean(
     images, # (n, h, w) float in 0..1
     means,  # (labels, h, w) float in 0..1, the average image of each label
@@ -20,7 +20,7 @@ def nearest_mean(
     check_images(means)
     return check_distances([distance(images, m) for m in means], images).argmin(0)
 
-# %% ../nbs/19_ten_digits.ipynb #11778d74
+# %% ../nbs/19_ten_digits.ipynb #f490fd04
 def calibration(
     probs,   # (n, labels) float, each row adds up to 1
     targets, # (n,) int64
@@ -33,4 +33,4 @@ def calibration(
     says,answers = probs.detach().max(1)
     table = pd.DataFrame({'says': says, 'is right': (answers==targets).float(), 'answers': 1})
     groups = table.groupby(pd.cut(table['says'], edges), observed=True)
-    return groups.agg({'says': 'mean', 'is right': 'mean', 'answers': 'sum'})
+    return groups.agg({'says': 'mean', 'is right': 'mean', 'answers': 'sum'}).rename_axis('sure')
