@@ -135,6 +135,6 @@ def test_resnet18_on_the_shipped_digits(digits):
 @pytest.mark.full
 @pytest.mark.parametrize('step', ['pixel similarity','SGD','two-layer net','resnet18, trimmed'])
 def test_all_of_mnist(step):
-    if not store.is_installed('mnist_png'): pytest.skip('all of MNIST is not installed (ch4 data --archive FILE)')
+    if not store.is_installed('mnist_png'): pytest.skip('not installed (ch4 data --archive mnist_png.tgz)')
     rung = run_step(step.removesuffix(', trimmed'), Digits.from_folder(store.folder('mnist_png')))
     assert rung.accuracy==pytest.approx(told(step, 2)[0], abs=.006)

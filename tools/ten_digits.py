@@ -90,7 +90,8 @@ def tell_losses(digits, seeds):
 
 def tell_starts(digits, seeds, rates=(.01,.1,1.,10.)):
     for std in (0.,.01,.1,1.):
-        print(f'start {std:g}: first loss {spread([first_loss(digits, std, seed) for seed in range(seeds)], 2)}')
+        losses = [first_loss(digits, std, seed) for seed in range(seeds)]
+        print(f'start {std:g}: first loss {spread(losses, 2)}')
     for std in (.01,.1,1.):
         for lr in rates:
             accs = [share_right(train_linear(digits, F.cross_entropy, lr, std, 12, seed), digits)
