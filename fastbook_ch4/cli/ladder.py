@@ -29,9 +29,9 @@ def add(sub):
     p = sub.add_parser('ladder', help='train every step of the chapter and compare them',
         description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
     p.add_argument('--data', default='auto', metavar='auto|full|shipped|ten|FOLDER',
-        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the 1,000 that '
-             'ship with the package, all ten digits that ship with it, or a folder with train/<label> and '
-             'valid/<label> for two labels or more; without valid, a fifth of the images is kept for it')
+        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the 1,000 '
+             'that ship with the package, all ten digits that ship with it, or a folder with train/<label> '
+             'and valid/<label> for two labels or more; without valid, a fifth of the images is kept for it')
     p.add_argument('--steps', metavar='NAMES',
         help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
     p.add_argument('--seed', type=_seed, default=0,
@@ -131,20 +131,16 @@ class Results:
         store.write_whole(self.folder/'ladder.csv', table_csv(self.table).encode())
         self.rungs = rungs  # only now: no model without its table
 
-    @property
-    def pictures(self): return PICTURES[:2] if self.digits.n_out==1 else PICTURES
-
     def draw(self):
         "Write the plot of the rungs and the mistakes of the best"
         import matplotlib.pyplot as plt
         from fastbook_ch4.plumbing.steps import plot_ladder
         from fastbook_ch4.plumbing.mistakes import show_confusion,show_mistakes
         best,(x,y) = self.best,self.digits.valid
-        of_best = best.probs,y,self.digits.vocab,f'{best.step}: '
-        makers = [lambda: plot_ladder(self.rungs), lambda: show_mistakes(x, *of_best[:3], title=of_best[3]),
-                  lambda: show_confusion(*of_best)]
-        for make,name in zip(makers, self.pictures):
-            fig = make()
+        vocab,title = self.digits.vocab,f'{best.step}: '
+        figures = [plot_ladder(self.rungs), show_mistakes(x, best.probs, y, vocab, title=title)]
+        if self.digits.n_out>1: figures.append(show_confusion(best.probs, y, vocab, title))
+        for fig,name in zip(figures, PICTURES):
             picture = io.BytesIO()
             fig.savefig(picture, format='png', dpi=150)
             plt.close(fig)
@@ -231,7 +227,8 @@ def run(args):
         _climb(results, names, args.seed, say)
     say()
     _print_table(results)
-    say(f'\nladder.csv, {", ".join(results.pictures)} and {MODEL} are in {args.out}  '
+    pictures = PICTURES[:2] if results.digits.n_out==1 else PICTURES
+    say(f'\nladder.csv, {", ".join(pictures)} and {MODEL} are in {args.out}  '
         f'({time.perf_counter()-start:.0f} s in all)')
     say(f'{MODEL} is the best model, {results.best.step}. '
         f'Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')

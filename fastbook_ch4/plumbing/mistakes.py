@@ -79,13 +79,14 @@ def show_confusion(
     right = torch.eye(k, dtype=torch.bool)
     side = min(max(.5*k, 3.5), 14)
     fig,ax = plt.subplots(figsize=(side+1.5,side+1), layout='constrained')
-    wrong = counts.masked_fill(right, 0)
-    ax.imshow(wrong, cmap='Oranges', vmax=2*max(wrong.max().item(), 1))  # numbers stay readable on it
+    wrong = counts.float().masked_fill(right | (counts==0), torch.nan)
+    most = wrong.nan_to_num().max().item()
+    ax.imshow(wrong, cmap='Oranges', vmin=0, vmax=2*max(most, 1))  # numbers stay readable on it
     ax.imshow(right.float().masked_fill(~right, torch.nan), cmap=ListedColormap(['#cfe4f1']))
     for i,j in counts.nonzero().tolist() if k<=30 else ():
         ax.text(j, i, f'{counts[i,j]:,}', ha='center', va='center', fontsize=9)
     size = 9 if k<=30 else 6
     ax.set_xticks(range(k), _names(vocab), fontsize=size, rotation=90*(max(map(len, map(str, vocab)))>2))
     ax.set_yticks(range(k), _names(vocab), fontsize=size)
-    ax.set(xlabel='says', ylabel='is', title=f'{title}right on the diagonal, mistakes beside it')
+    ax.set(xlabel='says', ylabel='is', title=f'{title}right answers on the diagonal, mistakes beside it')
     return fig
