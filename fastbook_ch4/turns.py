@@ -6,7 +6,7 @@
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
            'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
            'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop',
-           'check_clip', 'check_batch_grad']
+           'check_clip', 'check_cross_entropy', 'check_batch_grad']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
@@ -564,6 +564,30 @@ def check_clip(
             'You shorten to 1, always. The length was handed over when the callback was made.':
                 whole*min(1., 1/length),
             'A gradient that is short enough should stay as it is.': whole*most/length})
+
+# %% ../nbs/turns.ipynb #1bd7c204
+@graded
+def check_cross_entropy(
+    f # Function of shares (n, labels), whose rows add up to 1, and of targets (n,)
+) -> str: # 'Right.', or a hint
+    "Check the cross-entropy of shares"
+    shares = [tensor([[.5,.25,.25], [.1,.2,.7], [.6,.2,.2]]), torch.rand(4,5).softmax(1)]
+    for p,y in zip(shares, (tensor([0,2,2]), torch.randint(5, (4,)))):
+        right = p[range(len(y)), y]
+        compare(call(f, p, y), -right.log().mean(), returns(p, y), {
+            'That is the mean of the right shares. A loss falls when they grow: where is the logarithm?':
+                right.mean(),
+            'That is the distance to 1, as in lesson 4. Here it is minus the logarithm.': (1-right).mean(),
+            'Logarithms of shares are below 0, and a loss should not be. What comes before it?':
+                right.log().mean(),
+            'One loss per picture, good. One number is wanted for all.': -right.log(),
+            'That is the sum. The more pictures, the larger it gets: take the mean.': -right.log().sum(),
+            'You take the logarithm of the average share. Average the logarithms.': -right.mean().log(),
+            'All labels are averaged. Only the share of the right label counts.': -p.log().mean(),
+            'Each target picks from every row. How does each row get its own? Name the rows, too.':
+                -p[:,y].log().mean(),
+            'That is a logarithm to another base. PyTorch has the natural one as log.':
+                -right.log2().mean()})
 
 # %% ../nbs/turns.ipynb #a5d4e78e
 @graded

@@ -36,6 +36,7 @@ from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.own_learner import OwnLearner,Schedule,one_cycle
 from fastbook_ch4.plumbing.loops import like_book
 from fastbook_ch4.plumbing.pictures import other_digits
+from fastbook_ch4.ten_digits import nearest_mean
 from fastbook_ch4.thermometer import hold_out,tanh_net,thermometer_readings,training_loop
 from fastbook_ch4.training import (calc_grad,init_params,linear1,train_epoch,train_model,
                                    validate_epoch)
@@ -983,3 +984,55 @@ def test_18_4_two_fits_with_momentum(shipped):
     assert torch.allclose(ends(fastais), ours(2), atol=1e-5)
     assert (ours(1, 1)-ours(2)).abs().max()>.01
     assert answer('18', 4).startswith('No.')
+
+
+# Lesson 19
+
+@pytest.fixture(scope='module')
+def all_ten(): return Digits.from_folder(ten_digits())
+
+@pytest.fixture(scope='module')
+def nets(all_ten):
+    "The two-layer net from a few seeds, and how many pictures of each digit it gets right"
+    y = all_ten.valid[1][:,0]
+    rungs = [run_step('two-layer net', all_ten, seed) for seed in range(3)]
+    return rungs,[[(r.probs.argmax(1)[y==t]==t).sum().item() for t in range(10)] for r in rungs]
+
+def test_19_1_medians(all_ten):
+    (x,y),(valid_x,valid_y) = all_ten.train,all_ten.valid
+    medians = torch.stack([x[y[:,0]==t].median(0).values for t in range(10)])
+    by_l1 = nearest_mean(valid_x, medians)
+    by_l2 = nearest_mean(valid_x, medians, lambda a, b: ((a-b)**2).mean((-1,-2)))
+    accs = [(o==valid_y[:,0]).float().mean().item() for o in (by_l1,by_l2)]
+    said = answer('19', 1)
+    assert f'L1 {accs[0]:.3f},' in said and f'RMSE {accs[1]:.3f},' in said
+    assert f'{by_l1.bincount()[1]} pictures are still called a 1' in said
+
+def test_19_2_one_softmax_too_many(all_ten):
+    tool = load_tool('ten_digits')
+    logits = tool.train_linear(all_ten, tool.one_softmax_more)
+    loss = tool.one_softmax_more(logits, all_ten.valid[1][:,0]).item()
+    perfect = F.cross_entropy(torch.eye(10), torch.arange(10)).item()
+    first = tool.one_softmax_more(torch.zeros(1,10), torch.tensor([0])).item()
+    said = answer('19', 2)
+    assert loss==pytest.approx(1.62, abs=.02) and 'near 1.62' in said
+    assert tool.share_right(logits, all_ten)==pytest.approx(.881, abs=.01) and '0.881' in said
+    assert f'= {perfect:.2f}' in said and f'is {first:.2f} as ever' in said
+
+@pytest.mark.full
+def test_19_3_dividing_the_logits(nets, all_ten):
+    "Three of the five seeds"
+    calibrated = load_tool('ten_digits').calibrated
+    for rung in nets[0]:
+        logits = rung.probs.log()
+        assert 1.7<calibrated(logits, rung.accuracy)<2
+        assert ((logits/1.86).argmax(1)==rung.probs.argmax(1)).all()
+        surer = rung.probs.max(1).values.mean()-rung.accuracy
+        assert abs((logits/1.86).softmax(1).max(1).values.mean()-rung.accuracy)<surer/3
+    assert 'five seeds: 1.80 to 1.91' in answer('19', 3)
+
+@pytest.mark.full
+def test_19_4_the_label_with_the_fewest_right(nets):
+    for right in nets[1]:
+        assert right.index(min(right))==2 and min(right[:2])>95
+    assert answer('19', 4).startswith('Of the 2')
