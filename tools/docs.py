@@ -17,7 +17,7 @@ PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
 NOBODY = 'your-github-name'  # the user in settings.ini as long as the project has no address
 MOST_LINES = 12  # of a definition whose code a lesson prints
-EARLY = 8  # a picture in one of so many cells at the top of a lesson is seen at once
+EARLY = 800  # a picture after so few characters is seen at once
 SIGNATURE = '```{.python code-overflow="wrap"}\n'  # where a signature begins
 
 def read(f): return f.read_text(encoding='utf8')
@@ -182,12 +182,20 @@ def plots(cells):
     outs = [(i, c, out) for i,c in enumerate(cells) for out in c.get('outputs', [])]
     return [(i, c, out) for i,c,out in outs if 'image/png' in out.get('data', {}) and directive(c, 'fig-alt')]
 
+def only_imports(cell):
+    "Whether `cell` imports and does nothing else"
+    if cell.cell_type!='code': return False
+    try: body = ast.parse(cell.source).body
+    except SyntaxError: return False
+    return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
+
 def cover(page, cells):
     """The picture that a lesson shows at its top, as HTML, unless it begins with one; writes its file.
 
     It is the one of the cell marked `#| cover: true`, or the first."""
     found = plots(cells)
-    if not found or found[0][0]<EARLY: return ''
+    before = [c for c in cells[:found[0][0]] if not only_imports(c)] if found else []
+    if sum(len(c.source) for c in before)<EARLY: return ''
     _,cell,out = next((o for o in found if directive(o[1], 'cover')=='true'), found[0])
     file = PROC/'covers'/f'{page}.png'
     file.parent.mkdir(exist_ok=True)
@@ -196,17 +204,13 @@ def cover(page, cells):
     alt = escape(directive(cell, 'fig-alt'))
     return f'\n\n<p class="cover"><img src="covers/{page}.png" alt="{alt}"{size}></p>'
 
-def front_page(text):
-    "The Markdown `text` at the top of the first page, with the drawing board beside it"
-    board = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
-    return f'::::: {{.front}}\n\n:::: {{.first}}\n\n{text}\n\n::::\n\n{board}\n\n:::::'
+BOARD = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
 
-def folded_imports(cell):
-    "The code `cell`, in a fold if it only imports"
-    try: body = ast.parse(cell.source).body
-    except SyntaxError: return
-    if body and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body) and cell.source[:2]!='#|':
-        cell.source = f'#| code-fold: true\n#| code-summary: Imports\n{cell.source}'
+def with_board(top, cells):
+    "Put the drawing board beside what the first page has between its cell `top` and where it says how to begin"
+    begin, = (c for c in cells if 'Begin here:' in c.source)
+    top.source = '::::: {.front}\n\n:::: {.first}'
+    begin.source += f'\n\n::::\n\n{BOARD}\n\n:::::'
 
 def work_lines(code):
     "How many lines of `code` do something: docstrings and the further lines of a statement do not count"
@@ -276,15 +280,14 @@ def finish(page, documented, cfg):
     if page[0].isdigit(): warning.source += cover(page, rest)
     words = {english.lower() for english,*_ in glossary_rows()} if page[0].isdigit() else set()
     for cell in rest:
-        if cell.cell_type=='code': folded_imports(cell)
+        if only_imports(cell) and cell.source[:2]!='#|':
+            cell.source = f'#| code-fold: true\n#| code-summary: Imports\n{cell.source}'
         if cell.cell_type=='markdown':
             cell.source = page_text(with_words(cell.source, words), page, documented, cfg)
         for data in (out.data for out in cell.get('outputs', []) if 'data' in out):
             if 'text/markdown' not in data: continue
             data['text/markdown'] = page_text(data['text/markdown'], page, documented, cfg)
-    if page=='index':
-        begin, = (c for c in rest if 'Begin here:' in c.source)
-        begin.source = front_page(begin.source)
+    if page=='index': with_board(warning, rest)
     if page=='glossary':
         table, = (c for c in rest if '| English |' in c.source)
         table.source = with_anchors(table.source)
@@ -435,6 +438,25 @@ def with_scripts(html, page):
     "The `html` of `page` with the scripts found that _quarto.yml names as they lie beside a page at the top"
     return re.sub(r'<script src="([\w-]+\.js)"', lambda m: f'<script src="{relative(page, m[1])}"', html)
 
+def slim_icons(folder):
+    "Leave only the icons that the pages use in the font of smalldocs, which has two thousand"
+    sheet = folder/'bootstrap-icons.min.css'
+    if not sheet.exists(): return
+    names = {n for f in DOCS.rglob('*.html') for n in re.findall(r'bi bi-([\w-]+)', read(f))}
+    codes = {int(c, 16) for f in DOCS.rglob('*.css') if f!=sheet for c in re.findall(r'"\\(f[0-9a-f]{3})"', read(f))}
+    css = read(sheet)
+    rules = [m for m in re.finditer(r'\.bi-([\w-]+)::before\{content:"\\(\w+)"\}', css)]
+    used = [m for m in rules if m[1] in names]
+    codes |= {int(m[2], 16) for m in used}
+    subset = subprocess.run([sys.executable, '-m', 'fontTools.subset', 'bootstrap-icons.woff', '--flavor=woff',
+                             f'--unicodes={",".join(f"{c:x}" for c in sorted(codes))}', '--output-file=icons.woff'],
+                            cwd=folder/'fonts', capture_output=True, text=True)
+    if subset.returncode: raise RuntimeError(f'The icons cannot be cut down: {subset.stderr}')
+    (folder/'fonts'/'icons.woff').replace(folder/'fonts'/'bootstrap-icons.woff')
+    (folder/'fonts'/'bootstrap-icons.woff2').unlink()
+    head = re.sub(r'url\("[^"]*woff2[^"]*"\) format\("woff2"\),', '', css[:rules[0].start()])
+    write(sheet, head+''.join(m[0] for m in used))
+
 def renderer(quarto=False):
     "The program that renders, as the start of a command"
     tool = [shutil.which('quarto')] if quarto else [sys.executable, '-m', 'smalldocs.cli']
@@ -463,6 +485,7 @@ def render(tool):
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
+    slim_icons(DOCS/'site_libs'/'bootstrap-icons')
     # themes ask another host for fonts; the site uses those of the reader's system
     for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')
