@@ -4,8 +4,8 @@ VENV ?= .venv
 PYTHON ?= python3
 TORCH ?= $(shell cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)
 .DEFAULT_GOAL := help
-.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve cards assignments readme address \
-        outputs bench clean
+.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve pyodide cards assignments readme \
+        address outputs bench clean
 
 # An environment is up to date for this folder when its stamp holds this key.
 KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)$(TORCH:%= %)
@@ -65,6 +65,9 @@ docs-quarto: ## the same with Quarto, where that is installed
 docs-serve: ## show the site that was built, at an address on this machine
 	$(call install,docs,.[docs])
 	@$(RUN) tools/docs.py --serve
+
+pyodide: ## fetch, with npm, the Python that a button of the site runs in the browser
+	npm install --no-save --no-package-lock --prefix . pyodide@314.0.7
 
 cards: ## make flash cards of questionnaire and glossary for Anki, and as a table, into cards/
 	$(call install,docs,.[docs])

@@ -72,7 +72,7 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'neurons','autograd','thermometer','birds','multiclass','application','touch','app.page',
          'app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
-         'questions','turns','all',
+         'questions','same_bits','turns','all',
          'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']
 
 def modules_used(source, package='fastbook_ch4'):
