@@ -3,12 +3,12 @@
 const el = document.getElementById('same-bits')
 el.innerHTML = `
   <p>The button fetches a whole Python, 13 MB, from this site, and runs the code above in it, unchanged.</p>
-  <button type="button">Train in this browser</button>
+  <button type="button" class="btn btn-outline-secondary">Train in this browser</button>
   <output role="status"></output>
   <canvas width="28" height="28" role="img" hidden
     aria-label="The 784 weights at their pixels: orange speaks for a 3, blue for a 7"></canvas>`
 const [button, output, canvas] = ['button', 'output', 'canvas'].map(name => el.querySelector(name))
-canvas.style.cssText = 'width: 168px; image-rendering: pixelated; display: none'
+canvas.style.cssText = 'width: 168px; image-rendering: pixelated'
 
 function draw(weights) {
   const far = Math.max(...weights.map(Math.abs))
@@ -18,7 +18,7 @@ function draw(weights) {
     picture.data.set([...ink.map(o => o + (255 - o) * light), 255], 4 * i)
   })
   canvas.getContext('2d').putImageData(picture, 0, 0)
-  canvas.style.display = 'block'
+  canvas.hidden = false
 }
 
 function show({ error, version, seconds, digest, expected, weights }) {

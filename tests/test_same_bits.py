@@ -107,7 +107,6 @@ def test_in_pyodide_under_node(folder, pyodide):
     assert p.stdout.split()==[DIGEST], p.stderr
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, '.mjs': 'text/javascript'}
     def log_message(self, *args): pass
 
 @pytest.fixture
