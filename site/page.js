@@ -109,6 +109,9 @@ addEventListener('DOMContentLoaded', () => {
   }
 })
 
+// One page has a button with a script of its own
+if (document.getElementById('same-bits')) import('./same_bits.js')
+
 // A search result on the page one is on uncovers the text
 addEventListener('click', e => {
   if (!e.target.closest('.search-result')) return

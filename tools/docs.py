@@ -256,11 +256,12 @@ def with_code(page, cells):
     kept = {c.id: c for c in cells if not c.get('has_sd')}
     docs = {re.search(r'^show_doc\((.+)\)', c.source, re.M)[1]: c for c in cells if c.get('has_sd')}
     new = []
+    teaches = page[0].isdigit() or page=='same_bits'
     for cell in nbformat.read(ROOT/'nbs'/f'{page}.ipynb', as_version=4).cells:
         directives = re.match(r'(#\|.*\n?)*', cell.source)[0]
         if cell.id in kept: new.append(kept[cell.id])
         elif '#| export' in directives and '#| hide' not in directives:
-            new += definition(cell.source.removeprefix(directives), docs, page[0].isdigit())
+            new += definition(cell.source.removeprefix(directives), docs, teaches)
     lost = {c.id for c in cells}-{c.id for c in new}
     if lost: raise ValueError(f'{page}: cells {sorted(lost)} of nbdev have no place in nbs/')
     return new
@@ -482,6 +483,7 @@ def render(tool):
     shutil.copytree(PROC/'covers', DOCS/'covers', dirs_exist_ok=True)
     subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
     subprocess.run([sys.executable, ROOT/'tools'/'search_index.py', DOCS], check=True)
+    subprocess.run([sys.executable, ROOT/'tools'/'same_bits.py', DOCS], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
