@@ -290,6 +290,7 @@ def prepare():
     shutil.copy(ROOT/PACKAGE/'app'/'static'/'pad.js', PROC)  # the board of `ch4 app`
     for name in ('widgets.js','widgets.css','digit_weights.json'):
         shutil.copy(ROOT/PACKAGE/'touch'/name, PROC)
+    subprocess.run([sys.executable, ROOT/'tools'/'digit_sheet.py', PROC], check=True)
     texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
     texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
     for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))
