@@ -12,14 +12,14 @@ const MODELS = { // by name: what the list says, what its picture shows, and how
 const themselves = (...values) => Object.fromEntries(values.map(v => [v, v]))
 const CHOICES = { // by name in the address: the label, the values with what the list says, and the first choice
   model: ['Model', Object.fromEntries(Object.entries(MODELS).map(([name, m]) => [name, m.text])), 'linear'],
-  rate: ['Learning rate', themselves('0.01', '0.03', '0.1', '0.3', '1', '3', '10', '30'), '1'],
+  rate: ['Learning rate', themselves('0.01', '0.03', '0.1', '0.3', '1', '3', '10', '30'), '0.1'],
   batch: ['Batch size', themselves('1', '8', '64', '256', '800'), '64'],
   order: ['Order', {shuffled: 'shuffled', file: 'first all 3s, then all 7s'}, 'shuffled'],
-  seed: ['Start (a number up to 999)', null, '1'],
+  seed: ['Start (seed, 0 to 999)', null, '1'],
 }
 const EPOCHS = 50 // for which a press of the button trains
 const DIGIT = ['3', '7'], IS_THREE = range(1000).map(i => i < 400 || i >= 800 && i < 900)
-const SHEET = 40, WRONG = 10, ROWS = 2 // digits in a row of the sheet; in a row of the wrong ones, of which there are two
+const SHEET = 40, WRONG = 10, ROWS = 2 // digits in a row of the sheet, in one of the wrong ones, and how many such
 
 const CHANGED = 'Your browser changes the pictures that a page reads, to hide who you are. ' +
                 'Allow this page to read them, or try another browser.'
@@ -124,11 +124,11 @@ function paintWeights(canvas, name, params) {
 
 // The two curves of a run, the run before it in grey
 function curves(past, before) {
-  const {epochs, correct, loss} = past.at(-1), grey = before.length ? '; grey: the run before' : ''
+  const {epochs, correct, loss} = past.at(-1), grey = before.length ? '; grey: run before' : ''
   const furthest = Math.max(epochs, before.length ? before.at(-1).epochs : 0)
   const xlim = [0, [1, 2, 10, 20, 50].find(n => n >= furthest) || 100 * Math.ceil(furthest / 100)]
   const highest = Math.max(...past.map(r => Math.max(r.loss, r.trainLoss || 0)))
-  const right = plot({xlim, ylim: [0, 200], xlabel: 'epoch', title: `Right of 200${grey}`})
+  const right = plot({xlim, ylim: [0, 200], xlabel: 'epoch', title: `Held-out digits right, of 200${grey}`})
   const ylim = [0, highest > .6 ? 1 : .6], title = 'Loss: in training blue, held out dashed'
   const both = plot({xlim, ylim, xlabel: 'epoch', title})
   right.line(before.map(r => [r.epochs, r.correct]), 'before')
@@ -146,13 +146,14 @@ function inWords({epochs, correct, loss, trainLoss, wrong, saturated}) {
   if (!epochs) return `Not trained: ${correct} of 200 held-out digits right, by chance.`
   const stuck = saturated <= 50 ? '' :
     ` Of the ${wrong.length} wrong ones ${saturated} are saturated: hardly any gradient comes back.`
-  return `Epoch ${round(epochs, Number.isInteger(epochs) ? 0 : 2)}: ${correct} of 200 held-out digits right. ` +
+  return `Epoch ${round(epochs, Number.isInteger(epochs) ? 0 : 1)}: ${correct} of 200 held-out digits right. ` +
          `Loss ${round(trainLoss, 3)} in training, ${round(loss, 3)} held out.${stuck}`
 }
 
-widget('playground-widget', 'Train it yourself', async el => {
+widget('playground-widget', 'Choose, then train', async el => {
   const choices = settings(name => name === 'model' || name === 'seed' ? begin() : ask('change', choices.now))
   const go = button('Train', () => running ? ask('stop') : ask('train', EPOCHS))
+  go.className = 'go'
   const buttons = [go, button('One batch', () => ask('batch')), button('Start again', () => begin())]
   const said = make('p', {class: 'said'}, 'Loading the digits …')
   const aloud = make('p', {class: 'visually-hidden', role: 'status'})
@@ -160,6 +161,7 @@ widget('playground-widget', 'Train it yourself', async el => {
   const plots = make('div', {class: 'plots'})
   const weights = picture('The weights as a picture', '')
   const wrong = DIGIT.map(d => picture(`${d}s that the model gets wrong`, '', WRONG * SIDE, ROWS * SIDE))
+  for (const {figure, caption} of wrong) figure.prepend(caption)
   const below = make('div', {class: 'draw-widget'})
   el.append(choices.form, make('div', {class: 'controls'}, ...buttons), note, said, aloud, plots,
             make('div', {class: 'pictures'}, weights.figure, make('div', {}, ...wrong.map(w => w.figure))),
@@ -183,7 +185,7 @@ widget('playground-widget', 'Train it yourself', async el => {
   }
   function set(query) {
     const refused = choices.read(query)
-    note.textContent = refused.length ? `The address asks for ${refused.join(' and ')}, which is not to be had.` : ''
+    note.textContent = refused.length ? `There is no ${refused.join(' and no ')} to choose here.` : ''
     choices.write()
     begin()
   }
@@ -215,6 +217,7 @@ widget('playground-widget', 'Train it yourself', async el => {
   function showWrong(ids) {
     for (const [k, {canvas, caption}] of wrong.entries()) {
       const own = ids.filter(i => IS_THREE[i] === (k === 0)), most = WRONG * ROWS, g = canvas.getContext('2d')
+      canvas.hidden = !own.length
       canvas.height = SIDE * (own.length > WRONG ? ROWS : 1) // and it is empty again
       for (const [n, i] of own.slice(0, most).entries()) {
         const at = (i, inRow) => [i % inRow * SIDE, Math.floor(i / inRow) * SIDE, SIDE, SIDE]

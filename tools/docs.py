@@ -343,6 +343,7 @@ def render(tool):
         write(f, with_scripts(sized(read(f), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
     subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
+    subprocess.run([sys.executable, ROOT/'tools'/'icons.py', DOCS], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))

@@ -49,6 +49,7 @@ function plot({xlim, ylim, xlabel, title}) {
     line(points, cls = 'line') {
       const near = v => Math.max(-1e5, Math.min(1e5, v)).toFixed(1)
       const finite = points.filter(p => p.every(Number.isFinite))
+      if (!finite.length) return
       const d = finite.map(([x, y]) => `${near(px(x))} ${near(py(y))}`).join('L')
       node.append(make('path', {class: cls, d: `M${d}`, 'clip-path': `url(#${clip})`}))
     },
