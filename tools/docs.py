@@ -407,6 +407,7 @@ def prepare():
     # a script can be loaded from a folder, too, where a browser fetches nothing
     weights = read(ROOT/PACKAGE/'touch'/'digit_weights.json')
     write(PROC/'digit_weights.js', f"loaded('digit_weights', {weights})\n")
+    subprocess.run([sys.executable, ROOT/'tools'/'digit_sheet.py', PROC], check=True)
     texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
     texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
     for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))
@@ -439,25 +440,6 @@ def with_scripts(html, page):
     "The `html` of `page` with the scripts found that _quarto.yml names as they lie beside a page at the top"
     return re.sub(r'<script src="([\w-]+\.js)"', lambda m: f'<script src="{relative(page, m[1])}"', html)
 
-def slim_icons(folder):
-    "Leave only the icons that the pages use in the font of smalldocs, which has two thousand"
-    sheet = folder/'bootstrap-icons.min.css'
-    if not sheet.exists(): return
-    names = {n for f in DOCS.rglob('*.html') for n in re.findall(r'bi bi-([\w-]+)', read(f))}
-    codes = {int(c, 16) for f in DOCS.rglob('*.css') if f!=sheet for c in re.findall(r'"\\(f[0-9a-f]{3})"', read(f))}
-    css = read(sheet)
-    rules = [m for m in re.finditer(r'\.bi-([\w-]+)::before\{content:"\\(\w+)"\}', css)]
-    used = [m for m in rules if m[1] in names]
-    codes |= {int(m[2], 16) for m in used}
-    subset = subprocess.run([sys.executable, '-m', 'fontTools.subset', 'bootstrap-icons.woff', '--flavor=woff',
-                             f'--unicodes={",".join(f"{c:x}" for c in sorted(codes))}', '--output-file=icons.woff'],
-                            cwd=folder/'fonts', capture_output=True, text=True)
-    if subset.returncode: raise RuntimeError(f'The icons cannot be cut down: {subset.stderr}')
-    (folder/'fonts'/'icons.woff').replace(folder/'fonts'/'bootstrap-icons.woff')
-    (folder/'fonts'/'bootstrap-icons.woff2').unlink()
-    head = re.sub(r'url\("[^"]*woff2[^"]*"\) format\("woff2"\),', '', css[:rules[0].start()])
-    write(sheet, head+''.join(m[0] for m in used))
-
 def renderer(quarto=False):
     "The program that renders, as the start of a command"
     tool = [shutil.which('quarto')] if quarto else [sys.executable, '-m', 'smalldocs.cli']
@@ -484,10 +466,10 @@ def render(tool):
     subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
     subprocess.run([sys.executable, ROOT/'tools'/'search_index.py', DOCS], check=True)
     subprocess.run([sys.executable, ROOT/'tools'/'same_bits.py', DOCS], check=True)
+    subprocess.run([sys.executable, ROOT/'tools'/'icons.py', DOCS], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
-    slim_icons(DOCS/'site_libs'/'bootstrap-icons')
     # themes ask another host for fonts; the site uses those of the reader's system
     for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')
