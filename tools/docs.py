@@ -207,7 +207,7 @@ def cover(page, cells):
 BOARD = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
 
 def with_board(top, cells):
-    "Put the drawing board beside what the first page has between its cell `top` and where it says how to begin"
+    "Put the drawing board beside the first `cells` of the first page, from `top` to where they say how to begin"
     begin, = (c for c in cells if 'Begin here:' in c.source)
     top.source = '::::: {.front}\n\n:::: {.first}'
     begin.source += f'\n\n::::\n\n{BOARD}\n\n:::::'
@@ -446,6 +446,12 @@ def renderer(quarto=False):
     if not tool[0]: sys.exit('Quarto is not installed. `make docs` builds the same site without it.')
     return tool
 
+# The base of links on 404.html: where GitHub Pages puts the site, the root of a host of one's own, or a folder
+BASE = f"""<base href="{PREFIX}"><script>
+if (location.protocol === 'file:') document.querySelector('base').remove()
+else if (!location.pathname.startsWith('{PREFIX}')) document.querySelector('base').href = '/'
+</script>"""
+
 def render(tool):
     "Render `_proc/` into `_docs/` with the program `tool`"
     subprocess.run([*tool, 'render', PROC], check=True)
@@ -469,7 +475,7 @@ def render(tool):
     subprocess.run([sys.executable, ROOT/'tools'/'icons.py', DOCS], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
-    write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
+    write(missing, read(missing).replace('<head>', f'<head>{BASE}', 1))
     # themes ask another host for fonts; the site uses those of the reader's system
     for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')
