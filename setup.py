@@ -24,7 +24,7 @@ setup(
     packages=['fastbook_ch4', 'fastbook_ch4.plumbing', 'fastbook_ch4.store', 'fastbook_ch4.app', 'fastbook_ch4.touch',
               'fastbook_ch4.ledger', 'fastbook_ch4.cli', 'fastbook_ch4.shipped', 'fastbook_ch4.lessons'],
     package_dir={'fastbook_ch4.lessons': 'nbs'},
-    package_data={'fastbook_ch4': ['py.typed'], 'fastbook_ch4.app': ['page.html', 'static/*'],
+    package_data={'fastbook_ch4.app': ['page.html', 'static/*'],
                   'fastbook_ch4.ledger': ['claims.csv'], 'fastbook_ch4.touch': ['*.js', '*.css', '*.json'],
                   'fastbook_ch4.shipped': ['*'], 'fastbook_ch4.lessons': ['**/*.ipynb']},
 )

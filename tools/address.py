@@ -1,4 +1,4 @@
-"""Write the project's address, user, repo and branch of settings.ini, into the notebooks and CITATION.cff.
+"""Write the project's address, user, repo and branch of settings.ini, into the notebooks and two papers.
 
     python tools/address.py [FOLDER]
 
@@ -44,7 +44,14 @@ def cite(f, new):
     text = re.sub('^repository-code: .*', line, f.read_text(encoding='utf8'), flags=re.M)
     f.write_text(text, encoding='utf8')
 
+def conduct(f, new):
+    "Bring the link to the owner in the code of conduct `f` to the address `new`"
+    link = '(https://github.com/{user})'.format_map(new)
+    text = re.sub(r'\(https://github\.com/[^)]*\)', link, f.read_text(encoding='utf8'))
+    f.write_text(text, encoding='utf8')
+
 if __name__=='__main__':
     cite(ROOT/'CITATION.cff', settings())
+    conduct(ROOT/'CODE_OF_CONDUCT.md', settings())
     for f in sorted(Path(*sys.argv[1:] or [ROOT/'nbs']).rglob('*.ipynb')):
         if f.parent.name!='.ipynb_checkpoints': write(f, settings())

@@ -2,7 +2,8 @@
 
     python tools/icons.py FOLDER
 
-FOLDER is the finished site. A page, script or style that says `bi-search` shows the icon `search`.
+FOLDER is the finished site. A page, script or style that says `bi-search` shows the icon `search`, and so does a
+style with its number in `content`.
 """
 import logging,re,sys
 from pathlib import Path
@@ -22,12 +23,14 @@ def keep_used(site):
     css,names = style.read_text(encoding='utf8'),used(site, style)
     kept = {name: int(code, 16) for name,code in RULE.findall(css) if name in names}
     if not kept: raise ValueError(f'None of the icons that the site shows is in {style.name}.')
+    codes = {int(code, 16) for f in site.rglob('*.css') if f!=style
+             for code in re.findall(r'content: ?"\\([0-9a-f]{4})"', f.read_text(encoding='utf8'))}
     logging.getLogger('fontTools').setLevel('ERROR')  # it remarks on the font as it came
     font, = (style.parent/'fonts').glob('*.woff')
     options = subset.Options(flavor='woff')
     opened = subset.load_font(font, options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=kept.values())
+    subsetter.populate(unicodes=codes.union(kept.values()))
     subsetter.subset(opened)
     subset.save_font(opened, font, options)
     for other in style.parent.glob('fonts/*.woff2'): other.unlink()
