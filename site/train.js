@@ -29,18 +29,21 @@ function training(tell) { // `tell` is handed a report now and then
         x = input
         out.set(p.subarray(biases))
         for (let i = 0; i < inputs; i++) if (x[i]) {
-          for (let j = 0, at = i * units; j < units; j++) out[j] += x[i] * p[at + j]
+          const v = x[i], at = i * units
+          for (let j = 0; j < units; j++) out[j] += v * p[at + j]
         }
         return out
       },
       backward(dOut) {
         const {p, g} = this
         for (let i = 0; i < inputs; i++) if (x[i]) { // nobody asks for the other dIn
-          dIn[i] = 0
-          for (let j = 0, at = i * units; j < units; j++) {
-            dIn[i] += dOut[j] * p[at + j]
-            g[at + j] += dOut[j] * x[i]
+          const v = x[i], at = i * units
+          let sum = 0
+          for (let j = 0; j < units; j++) {
+            sum += dOut[j] * p[at + j]
+            g[at + j] += dOut[j] * v
           }
+          dIn[i] = sum
         }
         for (let j = 0; j < units; j++) g[biases + j] += dOut[j]
         return dIn
