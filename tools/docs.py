@@ -207,7 +207,7 @@ def cover(page, cells):
 BOARD = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
 
 def with_board(top, cells):
-    "Put the drawing board beside the first `cells` of the first page, from `top` to where they say how to begin"
+    "Put the drawing board beside the first `cells` of the first page, from `top` to how to begin"
     begin, = (c for c in cells if 'Begin here:' in c.source)
     top.source = '::::: {.front}\n\n:::: {.first}'
     begin.source += f'\n\n::::\n\n{BOARD}\n\n:::::'
@@ -446,7 +446,7 @@ def renderer(quarto=False):
     if not tool[0]: sys.exit('Quarto is not installed. `make docs` builds the same site without it.')
     return tool
 
-# The base of links on 404.html: where GitHub Pages puts the site, the root of a host of one's own, or a folder
+# The base of links on 404.html: where GitHub Pages puts the site, the root of a host, or a folder
 BASE = f"""<base href="{PREFIX}"><script>
 if (location.protocol === 'file:') document.querySelector('base').remove()
 else if (!location.pathname.startsWith('{PREFIX}')) document.querySelector('base').href = '/'
@@ -463,16 +463,16 @@ def render(tool):
         shutil.copy(f, copy)
     sizes = picture_sizes()
     for f in DOCS.rglob('*.html'):
-        text = read(f).replace('<script src="site_libs/fuse/fuse.min.js"></script>', '')
+        text = re.sub(r'<script src="[./]*site_libs/fuse/fuse\.min\.js"></script>', '', read(f))
         # what is empty heads no column
         text = re.sub(r'<th([^>]*)>(?:\s|&nbsp;)*</th>', r'<td\1></td>', text)
         write(f, with_scripts(sized(text, sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
     shutil.copytree(PROC/'covers', DOCS/'covers', dirs_exist_ok=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'search_index.py', DOCS], check=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'same_bits.py', DOCS], check=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'icons.py', DOCS], check=True)
+    steps = [('cards', DOCS/'cards'), ('same_bits', DOCS)]
+    # Quarto has a search and icons of its own
+    if (DOCS/'site_libs'/'smalldocs.js').exists(): steps += [('search_index', DOCS), ('icons', DOCS)]
+    for name,folder in steps: subprocess.run([sys.executable, ROOT/'tools'/f'{name}.py', folder], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head>{BASE}', 1))
