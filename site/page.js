@@ -60,7 +60,7 @@ for (const code of document.querySelectorAll('pre.sourceCode > code')) {
   if (code.querySelector('span[id]')) continue // Quarto marks the lines itself
   let open = '' // the tag of a text that goes on in the next line
   code.innerHTML = code.innerHTML.split('\n').map(line => {
-    const text = open + line
+    const text = open + line.replace(/,(?=\S)/g, ',<wbr>') // rather there than within a word
     const tag = (text.match(/<[^>]*>/g) || []).at(-1) || '</span>'
     open = tag === '</span>' ? '' : tag
     const indent = line.search(/\S|$/)
