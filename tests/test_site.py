@@ -9,7 +9,7 @@ from filelock import FileLock
 from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-BY_HAND = ['api','use','teach','speed','guarantees','host','contribute','licence','404']
+BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','licence','404']
 PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
@@ -59,7 +59,7 @@ def visit(browser, address):
     """Function that opens a page and lists in `page.trouble` what went wrong.
 
     Its options are those of a browser context."""
-    contexts = []
+    contexts,origin = [],address.removesuffix('digits/')  # a worker's script is a blob of the page
     def open_page(name, **options):
         usual = {'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce'}
         contexts.append(browser.new_context(**{**usual, **options}))
@@ -69,7 +69,7 @@ def visit(browser, address):
             if trouble: page.trouble.append(text)
         page.on('console', lambda m: note(m.type in ('error','warning'), m.text))
         page.on('pageerror', lambda e: note(True, str(e)))
-        page.on('request', lambda r: note(not r.url.startswith((address, 'data:')), f'asked for {r.url}'))
+        page.on('request', lambda r: note(not r.url.startswith((address, 'data:', f'blob:{origin}')), f'asked for {r.url}'))
         page.on('response', lambda r: note(not r.ok and r.status!=304, f'{r.status} for {r.url}'))
         page.goto(f'{address}{name}.html')
         return page
@@ -692,6 +692,25 @@ def test_the_board_of_a_phone_stays_under_the_pen(visit):
     for digit in '37':
         p.get_by_role('button', name=f'Show a {digit}').click()
         assert p.locator('#draw-widget canvas.pad').evaluate('c => c.offsetTop')==before
+
+# The playground, which tests/test_playground.py tries
+
+def test_the_playground_trains_and_keeps_its_choices_in_the_address(visit):
+    p = visit('playground')
+    p.locator('.said', has_text='Not trained').wait_for()
+    p.get_by_role('link', name='A learning rate of 10').click()
+    assert p.url.endswith('?model=linear&rate=10&batch=64&order=file&seed=1')
+    p.get_by_role('button', name='One batch').click()
+    p.locator('.said', has_text='100 are saturated').wait_for()
+    assert not p.trouble
+
+def test_the_playground_weighs_less_than_a_megabyte(visit, address):
+    p = visit('index')
+    loaded = []
+    p.on('response', lambda r: r.url.startswith(address) and loaded.append(len(r.body())))
+    p.goto(f'{address}playground.html')
+    p.wait_for_load_state('networkidle')
+    assert len(loaded)>5 and 200_000<sum(loaded)<1_000_000
 
 # The weights behind the board
 
