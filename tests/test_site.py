@@ -12,7 +12,7 @@ from test_project import SETTINGS
 
 BUILD = os.environ.get('FASTBOOK_CH4_DOCS', '').split()  # options of tools/docs.py, such as --quarto
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','licence','404']
+BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','conduct','licence','404']
 PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
@@ -415,6 +415,7 @@ def test_the_placeholder_is_no_address():
 def test_links_to_the_published_site_stay_within_this_one():
     docs = load_tool(ROOT)
     cfg = docs.settings()
+    assert docs.reachable('[a](https://github.com/your-github-name) [b](c.md)', NOWHERE)=='a [b](c.md)'
     text = f'[a]({cfg["site"]}03_descent.html#x) [b]({cfg["site"]}) [c]({cfg["site"]}use.html)'
     assert docs.inward(text, cfg)=='[a](03_descent.ipynb#x) [b](index.ipynb) [c](use.html)'
 

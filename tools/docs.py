@@ -77,9 +77,11 @@ def anchors(text):
     "The Markdown `text` with the ids of headings in its links as this site gives them"
     return re.sub(r'\]\(([\w./]+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
 
+PAPERS = {'CONTRIBUTING.md': 'contribute.md', 'CODE_OF_CONDUCT.md': 'conduct.md'}
+
 def on_site(file):
     "Where the site has the project's `file`: nbs/ and site/ become one folder"
-    return 'contribute.md' if file=='CONTRIBUTING.md' else re.sub('^(nbs|site)/', '', file)
+    return PAPERS.get(file) or re.sub('^(nbs|site)/', '', file)
 
 def beside(text, file):
     "The Markdown `text` of the project's `file` with links that fit the site"
@@ -95,6 +97,11 @@ def front_matter(text):
     front = yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)
     return f'---\n{front}---\n{text[m.end():]}'
 
+def reachable(text, cfg):
+    "The Markdown `text` without links to the project's address if it has none"
+    nowhere = rf'\[([^\[\]]*)\]\(https://(?:github\.com/)?{NOBODY}[^)]*\)'
+    return text if cfg['public'] else re.sub(nowhere, r'\1', text)
+
 def inward(text, cfg):
     "The Markdown `text` with links that lead to the published site kept within this one"
     def link(m):
@@ -109,7 +116,7 @@ def page_text(text, page, documented, cfg):
         return f'[{m[1]}]({relative(page, target)}.ipynb#{m[3]})' if m[3] in names else m[1]
     # nbdev links a name inside the text of a link, too
     inner = r'\[([^\[\]]*)\[(`[^`]+`)\]\(/[^)]*\)([^\[\]]*)\]\('
-    text = re.sub(inner, r'[\1\2\3](', inward(text, cfg))
+    text = re.sub(inner, r'[\1\2\3](', reachable(inward(text, cfg), cfg))
     # nbdev links every definition, exported or not
     text = anchors(re.sub(r'\[(`[^`]+`)\]\(/([\w/]+\.html)#([^)]*)\)', link, text))
     if not cfg['public']: text = re.sub(r'\[source\]\(/blob/[^)]*\)(\{[^}]*\})?\n*', '', text)
@@ -410,7 +417,9 @@ def prepare():
     subprocess.run([sys.executable, ROOT/'tools'/'digit_sheet.py', PROC], check=True)
     texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
     texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
-    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))
+    conduct = read(ROOT/'CODE_OF_CONDUCT.md')
+    texts['CODE_OF_CONDUCT.md'] = re.sub(r'\A# (.+)\n', r'---\ntitle: \1\n---\n', conduct)
+    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(reachable(text, cfg)), file))
     shutil.copy(quarto, PROC)
     write(PROC/'_address.yml', yaml.safe_dump({'website': address(cfg)}))
     write(PROC/'api.md', api_index(titles, cfg))
