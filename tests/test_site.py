@@ -145,6 +145,12 @@ class Text(HTMLParser):
     def handle_endtag(self, tag): self.inside -= tag in ('code','script','style','math')
     def handle_data(self, data): self.text += '' if self.inside else data
 
+@pytest.mark.parametrize('page', ['index', *LESSONS])
+def test_a_link_to_a_lesson_is_shown_with_its_picture(site, page):
+    named = [a['content'] for _,a in tags(site, page, 'meta') if a.get('property')=='og:image']
+    assert named==[f'https://ada.github.io/digits/covers/{page}.png']
+    assert (site/'covers'/f'{page}.png').read_bytes()[:4]==b'\x89PNG'
+
 @each_page
 def test_no_markdown_is_left_in_the_text(site, page):
     text = Text((site/f'{page}.html').read_text(encoding='utf8')).text
