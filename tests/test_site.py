@@ -12,7 +12,8 @@ from test_project import SETTINGS
 
 BUILD = os.environ.get('FASTBOOK_CH4_DOCS', '').split()  # options of tools/docs.py, such as --quarto
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','conduct','licence','404']
+BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','conduct','licence',
+           '404']
 PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
