@@ -197,7 +197,7 @@ def only_imports(cell):
     return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
 
 def with_cover(page, front, top, cells):
-    """Show a picture of `page` in its cell `top`, unless it begins with one, and with links to the page elsewhere.
+    """Show a picture of `page` in its cell `top`, unless it begins with one, and beside links to the page.
 
     It is the one of the cell marked `#| cover: true`, or the first."""
     found = plots(cells)
