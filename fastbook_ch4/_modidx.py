@@ -493,6 +493,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'fastbook_ch4/plumbing/mistakes.py'),
                                                 'fastbook_ch4.plumbing.mistakes._names': ( 'plumbing/mistakes.html#_names',
                                                                                            'fastbook_ch4/plumbing/mistakes.py'),
+                                                'fastbook_ch4.plumbing.mistakes._sure': ( 'plumbing/mistakes.html#_sure',
+                                                                                          'fastbook_ch4/plumbing/mistakes.py'),
                                                 'fastbook_ch4.plumbing.mistakes.show_confusion': ( 'plumbing/mistakes.html#show_confusion',
                                                                                                    'fastbook_ch4/plumbing/mistakes.py'),
                                                 'fastbook_ch4.plumbing.mistakes.show_mistakes': ( 'plumbing/mistakes.html#show_mistakes',
