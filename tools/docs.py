@@ -209,7 +209,9 @@ def with_cover(page, front, top, cells):
     front.source = front.source.replace('\n---', f'\nimage: covers/{page}.png\n---', 1)
     before = [c for c in cells[:found[0][0]] if not only_imports(c)]
     if sum(len(c.source) for c in before)<EARLY: return
-    size = ''.join(f' {k}="{v}"' for k,v in out.metadata.get('image/png', {}).items())
+    shown = out.metadata.get('image/png', {})
+    size = ''.join(f' {k}="{v}"' for k,v in shown.items())
+    if shown: size += f' style="max-width: min(100%, {shown["width"]}px)"'
     alt = escape(directive(cell, 'fig-alt'))
     top.source += f'\n\n<p class="cover"><img src="covers/{page}.png" alt="{alt}"{size}></p>'
 
