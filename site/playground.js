@@ -199,6 +199,7 @@ widget('playground-widget', 'Choose, then train', async el => {
   }
   function show() {
     frame = 0
+    if (!past.length) return // a new run has begun meanwhile, and will tell
     if (running && Date.now() - shown < (still ? 1000 : 0)) return
     shown = Date.now()
     const last = past.at(-1)

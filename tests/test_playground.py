@@ -1,4 +1,4 @@
-"""The playground: its gradients beside PyTorch's, its trainings beside those of our own loop, and the page in a browser.
+"""The playground: its gradients beside PyTorch's, its trainings beside those of our own loop, and the page.
 
 The page is opened from a folder here, as an offline class has it; tests/test_site.py sees it on the site."""
 import importlib.util,re
@@ -14,8 +14,8 @@ from fastbook_ch4.models import simple_net
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.training import calc_grad, train_model
 
-SITE,TOUCH = ROOT/'site',ROOT/'fastbook_ch4'/'touch'
-SCRIPTS = [ROOT/'fastbook_ch4'/'app'/'static'/'pad.js', TOUCH/'widgets.js', SITE/'train.js', SITE/'playground.js']
+SITE,PACKAGE = ROOT/'site',ROOT/'fastbook_ch4'
+SCRIPTS = [PACKAGE/'app'/'static'/'pad.js', PACKAGE/'touch'/'widgets.js', SITE/'train.js', SITE/'playground.js']
 
 
 def load_tool():
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     "A folder with the page, as far as it matters here, and the digits"
     folder = tmp_path_factory.mktemp('playground')
     load_tool().write_sheet(folder)
-    css = (TOUCH/'widgets.css').read_text()+(SITE/'styles.css').read_text()
+    css = (PACKAGE/'touch'/'widgets.css').read_text()+(SITE/'styles.css').read_text()
     scripts = [(folder/'digits.js').read_text(), *(f.read_text(encoding='utf8') for f in SCRIPTS)]
     body = ''.join(f'<script>{text}</script>' for text in scripts)
     start = "<script>WIDGETS['playground-widget'](document.querySelector('#playground-widget'))</script>"
@@ -62,6 +62,13 @@ def test_authors_and_licence_stand_beside_the_digits_and_in_them(folder):
     inside = Image.open(folder/'digits.png').info
     for text in ((folder/'digits.png.license').read_text(), (folder/'digits.js').read_text(), str(inside)):
         assert 'LeCun' in text and 'creativecommons.org/licenses/by-sa/3.0' in text
+
+def test_there_is_one_pad_and_one_plot():
+    "For the site, its playground, notebooks and the page of `ch4 app`"
+    files = [f for folder in (PACKAGE,SITE) for f in folder.rglob('*') if f.suffix in ('.js','.html','.py')]
+    text = ''.join(f.read_text(encoding='utf8') for f in files)
+    for name in ('drawingPad','drawingBoard','toDigit','plot'):
+        assert text.count(f'function {name}(')==1, name
 
 # The training, without a page
 
@@ -213,7 +220,7 @@ def test_what_the_page_says_of_luck(js):
 def visit(browser, folder):
     """Function that opens the page; `page.trouble` lists what went wrong, and a test fails with it.
 
-    `query` is the end of the address, `before` a script that runs first; the rest are options of a browser context."""
+    `query` is the end of the address, `before` a script that runs first; a browser context gets the rest."""
     pages = []
     def open_page(query='', before='', **options):
         context = browser.new_context(**{'viewport': {'width': 1000, 'height': 900}, **options})
@@ -301,8 +308,10 @@ def test_other_models_train_and_read(visit, model):
         assert answer(page).startswith(f'{digit}, ')
     assert page.locator(f'figure.{model} canvas').evaluate('c => c.width')>100
 
-WRONG_SHOWN = '''canvases => canvases.map(c => c.hidden ? 0 :
-    [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 === 3 && v).length)'''
+PAINTED = '''canvases => canvases.map(c => {
+    const {data} = c.getContext('2d').getImageData(0, 0, c.width, c.height)
+    return c.hidden ? 0 : data.filter((v, i) => i % 4 === 3 && v).length
+})'''
 
 def test_the_digits_still_wrong_are_shown(visit):
     page = visit('?rate=10&order=file')
@@ -311,7 +320,7 @@ def test_the_digits_still_wrong_are_shown(visit):
     said(page, 'Epoch 0.1: 100 of 200')
     captions = page.locator('.pictures figure:not(.linear) figcaption').all_inner_texts()
     assert captions==['0 of 100 3s still taken for 7.', '100 of 100 7s still taken for 3. The worst 20:']
-    assert page.locator('.pictures figure:not(.linear) canvas').evaluate_all(WRONG_SHOWN)==[0, 20*784]
+    assert page.locator('.pictures figure:not(.linear) canvas').evaluate_all(PAINTED)==[0, 20*784]
 
 def test_the_address_chooses_and_nonsense_is_named(visit):
     page = visit('?model=net&rate=banana&batch=8&order=file&seed=12345&other=1')
@@ -373,7 +382,7 @@ def test_a_browser_that_falsifies_pictures_is_named(visit):
 
 CHANGES = '''what => {
     window.changes = 0
-    new MutationObserver(() => changes++).observe(document.querySelector(what), {childList: true, characterData: true})
+    new MutationObserver(() => changes++).observe(document.querySelector(what), {childList: true})
 }'''
 
 def test_a_screen_reader_is_told_now_and_then(visit):
