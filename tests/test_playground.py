@@ -15,7 +15,8 @@ from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.training import calc_grad, train_model
 
 SITE,PACKAGE = ROOT/'site',ROOT/'fastbook_ch4'
-SCRIPTS = [PACKAGE/'app'/'static'/'pad.js', PACKAGE/'touch'/'widgets.js', SITE/'train.js', SITE/'playground.js']
+SHARED = [PACKAGE/'app'/'static'/'pad.js', PACKAGE/'touch'/'widgets.js']
+SCRIPTS = [*SHARED, SITE/'train.js', SITE/'playground.js']
 
 
 def load_tool():

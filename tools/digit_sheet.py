@@ -1,9 +1,9 @@
-"""Write the digits of the playground: one picture of digits that ship with the package, and the same in a script.
+"""Write the digits of the playground: one picture of digits that ship with the package, also in a script.
 
     python tools/digit_sheet.py FOLDER
 
 `digits.png` shows the 1,000 3s and 7s in rows of 40: 400 training 3s, 400 training 7s, then 100 of each that
-are held out. `digits.js` holds the picture as text, for a page opened from a folder may not read another file.
+are held out. `digits.js` holds the picture as text, for a page in a folder may not read another file.
 """
 import base64,io,sys,tarfile
 from pathlib import Path

@@ -2,8 +2,8 @@
 
     python tools/icons.py FOLDER
 
-FOLDER is the finished site. A page, script or style that says `bi-search` shows the icon `search`, and so does
-a style with its number in `content`.
+FOLDER is the finished site. A page, script or style that says `bi-search` shows the icon `search`, and so
+does a style with its number in `content`.
 """
 import logging,re,sys
 from pathlib import Path
