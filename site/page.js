@@ -56,11 +56,11 @@ addEventListener('resize', reachable)
 addEventListener('toggle', reachable, true) // code that was folded
 
 // Where a line of code wraps, its rest stands further in, or it would look like a statement of its own
-for (const code of document.querySelectorAll('pre.code-overflow-wrap > code')) {
+for (const code of document.querySelectorAll('pre.sourceCode > code')) {
   if (code.querySelector('span[id]')) continue // Quarto marks the lines itself
   let open = '' // the tag of a text that goes on in the next line
   code.innerHTML = code.innerHTML.split('\n').map(line => {
-    const text = open + line
+    const text = open + line.replace(/,(?=\S)/g, ',<wbr>') // rather there than within a word
     const tag = (text.match(/<[^>]*>/g) || []).at(-1) || '</span>'
     open = tag === '</span>' ? '' : tag
     const indent = line.search(/\S|$/)
@@ -110,7 +110,7 @@ addEventListener('DOMContentLoaded', () => {
 })
 
 // One page has a button with a script of its own
-if (document.getElementById('same-bits')) import('./same_bits.js')
+if (document.getElementById('same-bits')) import('./same_bits.js').catch(() => {}) // not in a folder
 
 // A search result on the page one is on uncovers the text
 addEventListener('click', e => {

@@ -128,12 +128,14 @@ def test_gradients_are_those_of_pytorch(js, shipped, name):
     batch = [*range(8), *range(400, 409)]
     loss,params,grads = js('''([name, batch]) => {
         const model = t.build(name, 3)
-        model.params.forEach((v, i) => { model.params[i] = v*1.5 + .01 })
+        model.params.forEach((v, i) => { model.params[i] = v*1.5 - .001 })
         return [t.calcGrad(model, images, isThree, batch), [...model.params], [...model.grads]]
     }''', [name, batch])
     module = modules()[name].double()
     fill(module, torch.tensor(params, dtype=torch.float64))
     x,y,_,_ = digit_tensors(shipped)
+    last = module[:-1](x[batch].double())  # what the last layer sees: here pixels, or units that are on or off
+    assert .1<(last==0).double().mean()<.9
     ours = calc_grad(x[batch].double(), y[batch], module, mnist_loss)
     theirs,grads = flat(module, lambda p: p.grad),torch.tensor(grads, dtype=torch.float64)
     assert theirs.abs().max()>1e-3 and abs(loss-ours)<1e-6

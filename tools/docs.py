@@ -77,9 +77,11 @@ def anchors(text):
     "The Markdown `text` with the ids of headings in its links as this site gives them"
     return re.sub(r'\]\(([\w./]+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
 
+PAPERS = {'CONTRIBUTING.md': 'contribute.md', 'CODE_OF_CONDUCT.md': 'conduct.md'}
+
 def on_site(file):
     "Where the site has the project's `file`: nbs/ and site/ become one folder"
-    return 'contribute.md' if file=='CONTRIBUTING.md' else re.sub('^(nbs|site)/', '', file)
+    return PAPERS.get(file) or re.sub('^(nbs|site)/', '', file)
 
 def beside(text, file):
     "The Markdown `text` of the project's `file` with links that fit the site"
@@ -95,6 +97,11 @@ def front_matter(text):
     front = yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)
     return f'---\n{front}---\n{text[m.end():]}'
 
+def reachable(text, cfg):
+    "The Markdown `text` without links to the project's address if it has none"
+    nowhere = rf'\[([^\[\]]*)\]\(https://(?:github\.com/)?{NOBODY}[^)]*\)'
+    return text if cfg['public'] else re.sub(nowhere, r'\1', text)
+
 def inward(text, cfg):
     "The Markdown `text` with links that lead to the published site kept within this one"
     def link(m):
@@ -109,7 +116,7 @@ def page_text(text, page, documented, cfg):
         return f'[{m[1]}]({relative(page, target)}.ipynb#{m[3]})' if m[3] in names else m[1]
     # nbdev links a name inside the text of a link, too
     inner = r'\[([^\[\]]*)\[(`[^`]+`)\]\(/[^)]*\)([^\[\]]*)\]\('
-    text = re.sub(inner, r'[\1\2\3](', inward(text, cfg))
+    text = re.sub(inner, r'[\1\2\3](', reachable(inward(text, cfg), cfg))
     # nbdev links every definition, exported or not
     text = anchors(re.sub(r'\[(`[^`]+`)\]\(/([\w/]+\.html)#([^)]*)\)', link, text))
     if not cfg['public']: text = re.sub(r'\[source\]\(/blob/[^)]*\)(\{[^}]*\})?\n*', '', text)
@@ -207,7 +214,7 @@ def cover(page, cells):
 BOARD = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
 
 def with_board(top, cells):
-    "Put the drawing board beside what the first page has between its cell `top` and where it says how to begin"
+    "Put the drawing board beside the first `cells` of the first page, from `top` to how to begin"
     begin, = (c for c in cells if 'Begin here:' in c.source)
     top.source = '::::: {.front}\n\n:::: {.first}'
     begin.source += f'\n\n::::\n\n{BOARD}\n\n:::::'
@@ -410,7 +417,9 @@ def prepare():
     subprocess.run([sys.executable, ROOT/'tools'/'digit_sheet.py', PROC], check=True)
     texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
     texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
-    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))
+    conduct = read(ROOT/'CODE_OF_CONDUCT.md')
+    texts['CODE_OF_CONDUCT.md'] = re.sub(r'\A# (.+)\n', r'---\ntitle: \1\n---\n', conduct)
+    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(reachable(text, cfg)), file))
     shutil.copy(quarto, PROC)
     write(PROC/'_address.yml', yaml.safe_dump({'website': address(cfg)}))
     write(PROC/'api.md', api_index(titles, cfg))
@@ -446,6 +455,12 @@ def renderer(quarto=False):
     if not tool[0]: sys.exit('Quarto is not installed. `make docs` builds the same site without it.')
     return tool
 
+# The base of links on 404.html: where GitHub Pages puts the site, the root of a host, or a folder
+BASE = f"""<base href="{PREFIX}"><script>
+if (location.protocol === 'file:') document.querySelector('base').remove()
+else if (!location.pathname.startsWith('{PREFIX}')) document.querySelector('base').href = '/'
+</script>"""
+
 def render(tool):
     "Render `_proc/` into `_docs/` with the program `tool`"
     subprocess.run([*tool, 'render', PROC], check=True)
@@ -457,19 +472,19 @@ def render(tool):
         shutil.copy(f, copy)
     sizes = picture_sizes()
     for f in DOCS.rglob('*.html'):
-        text = read(f).replace('<script src="site_libs/fuse/fuse.min.js"></script>', '')
+        text = re.sub(r'<script src="[./]*site_libs/fuse/fuse\.min\.js"></script>', '', read(f))
         # what is empty heads no column
         text = re.sub(r'<th([^>]*)>(?:\s|&nbsp;)*</th>', r'<td\1></td>', text)
         write(f, with_scripts(sized(text, sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
     shutil.copytree(PROC/'covers', DOCS/'covers', dirs_exist_ok=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'search_index.py', DOCS], check=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'same_bits.py', DOCS], check=True)
-    subprocess.run([sys.executable, ROOT/'tools'/'icons.py', DOCS], check=True)
+    steps = [('cards', DOCS/'cards'), ('same_bits', DOCS)]
+    # Quarto has a search and icons of its own
+    if (DOCS/'site_libs'/'smalldocs.js').exists(): steps += [('search_index', DOCS), ('icons', DOCS)]
+    for name,folder in steps: subprocess.run([sys.executable, ROOT/'tools'/f'{name}.py', folder], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
-    write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
+    write(missing, read(missing).replace('<head>', f'<head>{BASE}', 1))
     # themes ask another host for fonts; the site uses those of the reader's system
     for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')

@@ -1,9 +1,9 @@
-"""Leave of Bootstrap Icons only the handful of its 2,000 that the site shows, 210 kB less for every reader.
+"""Leave of Bootstrap Icons only what the site shows: a handful of 2,000 pictures, 210 kB less for each reader.
 
     python tools/icons.py FOLDER
 
-FOLDER is the finished site. A page, script or style that says `bi-search` shows the icon `search`, and so
-does a style with its number in `content`.
+FOLDER is the finished site. A page, script or style that says `bi-search` shows the icon `search`,
+and so does a style with its number in `content`.
 """
 import logging,re,sys
 from pathlib import Path
