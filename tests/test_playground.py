@@ -134,7 +134,7 @@ def test_gradients_are_those_of_pytorch(js, shipped, name):
     module = modules()[name].double()
     fill(module, torch.tensor(params, dtype=torch.float64))
     x,y,_,_ = digit_tensors(shipped)
-    last = module[:-1](x[batch].double())  # what the last layer sees: here pixels, or units that are on or off
+    last = module[:-1](x[batch].double())  # pixels, or units that are on or off
     assert .1<(last==0).double().mean()<.9
     ours = calc_grad(x[batch].double(), y[batch], module, mnist_loss)
     theirs,grads = flat(module, lambda p: p.grad),torch.tensor(grads, dtype=torch.float64)

@@ -62,7 +62,7 @@ def visit(browser, address):
     """Function that opens a page and lists in `page.trouble` what went wrong.
 
     Its options are those of a browser context."""
-    contexts,ours = [],(address, 'data:', f'blob:{address[:-len("digits/")]}')  # a blob is a worker's script
+    contexts,origin = [],address.removesuffix('digits/')  # a worker's script is a blob of the page
     def open_page(name, **options):
         usual = {'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce'}
         contexts.append(browser.new_context(**{**usual, **options}))
@@ -72,10 +72,7 @@ def visit(browser, address):
             if trouble: page.trouble.append(text)
         page.on('console', lambda m: note(m.type in ('error','warning'), m.text))
         page.on('pageerror', lambda e: note(True, str(e)))
-<<<<<<< HEAD
-=======
         ours = address,'data:',f'blob:{origin}'
->>>>>>> wt22-site
         page.on('request', lambda r: note(not r.url.startswith(ours), f'asked for {r.url}'))
         page.on('response', lambda r: note(not r.ok and r.status!=304, f'{r.status} for {r.url}'))
         page.goto(f'{address}{name}.html')
