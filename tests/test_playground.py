@@ -217,6 +217,35 @@ def test_what_the_page_says_of_luck(js):
     page = (SITE/'playground.md').read_text(encoding='utf8')
     assert 'hold 45 3s among its 64 digits' in page and 'first 24 starts it is the only one' in page
 
+STARTS = range(1, 9)
+
+@pytest.mark.full
+@pytest.mark.parametrize('name,epochs,rate,batch,loss,least,most', [
+    ('linear', 50,  .01,  64, .08,  193, 195),
+    ('linear', 50, 3.,    64, .027, 193, 195),
+    ('linear',  5,  .03,   8, .057, 193, 195),
+    ('linear', 50,  .03,   8, .033, 193, 195),
+    ('linear', 10, 1.,   800, .062, 193, 195),
+    ('linear', 10, 1.,     8, .027, 195, 195),
+    ('linear', 30, 1.,    64, None, 195, 195),
+    ('net',    30, 1.,    64, None, 195, 195),
+    ('conv',   30, 1.,    64, None, 194, 196)])
+def test_what_the_page_answers(js, name, epochs, rate, batch, loss, least, most):
+    "A digit more or less may come of another way to compute"
+    runs = [run(js, name, epochs, seed, rate, batch) for seed in STARTS]
+    assert all(least-1<=r['correct']<=most+1 for r in runs)
+    if loss: assert [r['loss'] for r in runs]==pytest.approx([loss]*8, abs=.04*loss+.001)
+
+def test_a_few_batches_are_enough(js):
+    "Of 64, with a learning rate of 0.1: for 180 of 200 it takes one to six"
+    counts = js('''starts => starts.map(seed => {
+        const run = t.trainer('linear', seed, images, isThree)
+        let n = 0
+        while (run.measure().correct < 180) { run.step({rate: .1, batch: 64, shuffled: true}); n++ }
+        return n
+    })''', [*STARTS])
+    assert (min(counts), max(counts))==(1,6)
+
 # The page
 
 @pytest.fixture
