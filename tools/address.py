@@ -2,8 +2,8 @@
 
     python tools/address.py [FOLDER]
 
-FOLDER is that of the notebooks (default: nbs). The first cell of every notebook that uses the package
-installs it from that address where it is missing, as on Colab; links to the repository and the site follow.
+FOLDER is that of the notebooks (default: nbs). The first cell of every notebook with code installs the
+package from that address where it is missing, as on Colab; links to the repository and the site follow.
 As long as settings.ini names nobody, there are no such cells and links: they would lead nowhere.
 """
 import configparser,re,sys
@@ -44,7 +44,7 @@ def write(f, page, new):
     install = next((c.source for c in nb.cells if c.get('id')==ID), '')
     old = re.search(r'github\.com/(?P<user>[^/]+)/(?P<repo>[^@]+)@', install)
     cells = [c for c in nb.cells if c.get('id')!=ID]
-    if not old and not any('fastbook_ch4' in c.source for c in cells if c.cell_type=='code'): return
+    if not any(c.cell_type=='code' for c in cells): return
     for place in ('https://github.com/{user}/{repo}','https://{user}.github.io/{repo}'):
         for c in cells if old else []:
             c.source = c.source.replace(place.format_map(old), place.format_map(new))

@@ -196,20 +196,22 @@ def only_imports(cell):
     except SyntaxError: return False
     return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
 
-def cover(page, cells):
-    """The picture that a lesson shows at its top, as HTML, unless it begins with one; writes its file.
+def with_cover(page, front, top, cells):
+    """Show a picture of `page` in its cell `top`, unless it begins with one, and beside links to the page.
 
     It is the one of the cell marked `#| cover: true`, or the first."""
     found = plots(cells)
-    before = [c for c in cells[:found[0][0]] if not only_imports(c)] if found else []
-    if sum(len(c.source) for c in before)<EARLY: return ''
+    if not found: return
     _,cell,out = next((o for o in found if directive(o[1], 'cover')=='true'), found[0])
     file = PROC/'covers'/f'{page}.png'
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(base64.b64decode(out.data['image/png']))
+    front.source = front.source.replace('\n---', f'\nimage: covers/{page}.png\n---', 1)
+    before = [c for c in cells[:found[0][0]] if not only_imports(c)]
+    if sum(len(c.source) for c in before)<EARLY: return
     size = ''.join(f' {k}="{v}"' for k,v in out.metadata.get('image/png', {}).items())
     alt = escape(directive(cell, 'fig-alt'))
-    return f'\n\n<p class="cover"><img src="covers/{page}.png" alt="{alt}"{size}></p>'
+    top.source += f'\n\n<p class="cover"><img src="covers/{page}.png" alt="{alt}"{size}></p>'
 
 BOARD = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
 
@@ -285,7 +287,7 @@ def finish(page, documented, cfg):
     # 01_data.html keeps its number
     front.source = re.sub(r'^output-file: .*\n', '', front.source, flags=re.M)
     if page!='index': warning.source = launch_links(page, cfg)
-    if page[0].isdigit(): warning.source += cover(page, rest)
+    if page=='index' or page[0].isdigit(): with_cover(page, front, warning, rest)
     words = {english.lower() for english,*_ in glossary_rows()} if page[0].isdigit() else set()
     for cell in rest:
         if only_imports(cell) and cell.source[:2]!='#|':

@@ -1,4 +1,4 @@
-"""Leave of Bootstrap Icons only what the site shows: a handful of 2,000, 210 kB less for each reader.
+"""Leave of Bootstrap Icons only what the site shows: a handful of its 2,000 pictures, 210 kB less to load.
 
     python tools/icons.py FOLDER
 
