@@ -14,8 +14,8 @@ const CHOICES = { // by name in the address: the label, the values with what the
   model: ['Model', Object.fromEntries(Object.entries(MODELS).map(([name, m]) => [name, m.text])), 'linear'],
   rate: ['Learning rate', themselves('0.01', '0.03', '0.1', '0.3', '1', '3', '10', '30'), '0.1'],
   batch: ['Batch size', themselves('1', '8', '64', '256', '800'), '64'],
-  order: ['Order', {shuffled: 'shuffled', file: 'first all 3s, then all 7s'}, 'shuffled'],
-  seed: ['Start (seed, 0 to 999)', null, '1'],
+  order: ['Order', {shuffled: 'shuffled', file: 'first 3s, then 7s'}, 'shuffled'],
+  seed: ['Start (seed)', null, '1'],
 }
 const EPOCHS = 50 // for which a press of the button trains
 const DIGIT = ['3', '7'], IS_THREE = range(1000).map(i => i < 400 || i >= 800 && i < 900)
@@ -169,7 +169,7 @@ widget('playground-widget', 'Choose, then train', async el => {
 
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches
   const {build, sigmoid} = training()
-  let running = false, past = [], before = [], name, mind, frame = 0, shown = 0, spoken = 0, sheet
+  let running = false, latest, past = [], before = [], name, mind, frame = 0, shown = 0, spoken = 0, sheet
   const board = drawingBoard(below, pixels => {
     if (!pixels || !past.length) return 'Nothing drawn yet.'
     return says(sigmoid(mind.logit(pixels)), DIGIT) + (past.at(-1).epochs ? '' : ' (not trained)')
@@ -192,25 +192,26 @@ widget('playground-widget', 'Choose, then train', async el => {
   function hear(report) {
     if (report.params.length !== mind.params.length) return // another model was chosen meanwhile
     if (!report.epochs) past = []
-    past.push(report)
+    const {params, wrong, ...point} = latest = report
+    past.push(point)
     if (report.running && !running) [aloud.textContent, spoken] = ['Training.', Date.now()]
     running = report.running
+    go.textContent = running ? 'Stop' : report.epochs ? 'Go on' : 'Train'
     frame ||= requestAnimationFrame(show)
   }
   function show() {
     frame = 0
+    if (!past.length) return // a new run has begun meanwhile, and will tell
     if (running && Date.now() - shown < (still ? 1000 : 0)) return
     shown = Date.now()
-    const last = past.at(-1)
-    go.textContent = running ? 'Stop' : last.epochs ? 'Go on' : 'Train'
-    said.textContent = inWords(last)
+    said.textContent = inWords(latest)
     if (!running || Date.now() - spoken > 5000) [aloud.textContent, spoken] = [said.textContent, Date.now()]
     plots.replaceChildren(...curves(past, before))
-    paintWeights(weights.canvas, name, last.params)
+    paintWeights(weights.canvas, name, latest.params)
     weights.caption.textContent = MODELS[name].shows
     weights.figure.className = name
-    showWrong(last.wrong)
-    mind.params.set(last.params)
+    showWrong(latest.wrong)
+    mind.params.set(latest.params)
     board.answer.ariaLive = running ? 'off' : 'polite'
     board.again()
   }

@@ -1,4 +1,4 @@
-"""The playground: its gradients beside PyTorch's, its trainings beside those of our own loop, and the page in a browser.
+"""The playground: its gradients beside PyTorch's, its trainings beside those of our own loop, and the page.
 
 The page is opened from a folder here, as an offline class has it; tests/test_site.py sees it on the site."""
 import importlib.util,re
@@ -14,8 +14,9 @@ from fastbook_ch4.models import simple_net
 from fastbook_ch4.optimizer import BasicOptim
 from fastbook_ch4.training import calc_grad, train_model
 
-SITE,TOUCH = ROOT/'site',ROOT/'fastbook_ch4'/'touch'
-SCRIPTS = [ROOT/'fastbook_ch4'/'app'/'static'/'pad.js', TOUCH/'widgets.js', SITE/'train.js', SITE/'playground.js']
+SITE,PACKAGE = ROOT/'site',ROOT/'fastbook_ch4'
+SHARED = [PACKAGE/'app'/'static'/'pad.js', PACKAGE/'touch'/'widgets.js']
+SCRIPTS = [*SHARED, SITE/'train.js', SITE/'playground.js']
 
 
 def load_tool():
@@ -32,7 +33,7 @@ def folder(tmp_path_factory):
     "A folder with the page, as far as it matters here, and the digits"
     folder = tmp_path_factory.mktemp('playground')
     load_tool().write_sheet(folder)
-    css = (TOUCH/'widgets.css').read_text()+(SITE/'styles.css').read_text()
+    css = (PACKAGE/'touch'/'widgets.css').read_text()+(SITE/'styles.css').read_text()
     scripts = [(folder/'digits.js').read_text(), *(f.read_text(encoding='utf8') for f in SCRIPTS)]
     body = ''.join(f'<script>{text}</script>' for text in scripts)
     start = "<script>WIDGETS['playground-widget'](document.querySelector('#playground-widget'))</script>"
@@ -62,6 +63,13 @@ def test_authors_and_licence_stand_beside_the_digits_and_in_them(folder):
     inside = Image.open(folder/'digits.png').info
     for text in ((folder/'digits.png.license').read_text(), (folder/'digits.js').read_text(), str(inside)):
         assert 'LeCun' in text and 'creativecommons.org/licenses/by-sa/3.0' in text
+
+def test_there_is_one_pad_and_one_plot():
+    "For the site, its playground, notebooks and the page of `ch4 app`"
+    files = [f for folder in (PACKAGE,SITE) for f in folder.rglob('*') if f.suffix in ('.js','.html','.py')]
+    text = ''.join(f.read_text(encoding='utf8') for f in files)
+    for name in ('drawingPad','drawingBoard','toDigit','plot'):
+        assert text.count(f'function {name}(')==1, name
 
 # The training, without a page
 
@@ -120,12 +128,14 @@ def test_gradients_are_those_of_pytorch(js, shipped, name):
     batch = [*range(8), *range(400, 409)]
     loss,params,grads = js('''([name, batch]) => {
         const model = t.build(name, 3)
-        model.params.forEach((v, i) => { model.params[i] = v*1.5 + .01 })
+        model.params.forEach((v, i) => { model.params[i] = v*1.5 - .001 })
         return [t.calcGrad(model, images, isThree, batch), [...model.params], [...model.grads]]
     }''', [name, batch])
     module = modules()[name].double()
     fill(module, torch.tensor(params, dtype=torch.float64))
     x,y,_,_ = digit_tensors(shipped)
+    last = module[:-1](x[batch].double())  # pixels, or units that are on or off
+    assert .1<(last==0).double().mean()<.9
     ours = calc_grad(x[batch].double(), y[batch], module, mnist_loss)
     theirs,grads = flat(module, lambda p: p.grad),torch.tensor(grads, dtype=torch.float64)
     assert theirs.abs().max()>1e-3 and abs(loss-ours)<1e-6
@@ -207,13 +217,42 @@ def test_what_the_page_says_of_luck(js):
     page = (SITE/'playground.md').read_text(encoding='utf8')
     assert 'hold 45 3s among its 64 digits' in page and 'first 24 starts it is the only one' in page
 
+STARTS = range(1, 9)
+
+@pytest.mark.full
+@pytest.mark.parametrize('name,epochs,rate,batch,loss,least,most', [
+    ('linear', 50,  .01,  64, .08,  193, 195),
+    ('linear', 50, 3.,    64, .027, 193, 195),
+    ('linear',  5,  .03,   8, .057, 193, 195),
+    ('linear', 50,  .03,   8, .033, 193, 195),
+    ('linear', 10, 1.,   800, .062, 193, 195),
+    ('linear', 10, 1.,     8, .027, 195, 195),
+    ('linear', 30, 1.,    64, None, 195, 195),
+    ('net',    30, 1.,    64, None, 195, 195),
+    ('conv',   30, 1.,    64, None, 194, 196)])
+def test_what_the_page_answers(js, name, epochs, rate, batch, loss, least, most):
+    "A digit more or less may come of another way to compute"
+    runs = [run(js, name, epochs, seed, rate, batch) for seed in STARTS]
+    assert all(least-1<=r['correct']<=most+1 for r in runs)
+    if loss: assert [r['loss'] for r in runs]==pytest.approx([loss]*8, abs=.04*loss+.001)
+
+def test_a_few_batches_are_enough(js):
+    "Of 64, with a learning rate of 0.1: for 180 of 200 it takes one to six"
+    counts = js('''starts => starts.map(seed => {
+        const run = t.trainer('linear', seed, images, isThree)
+        let n = 0
+        while (run.measure().correct < 180) { run.step({rate: .1, batch: 64, shuffled: true}); n++ }
+        return n
+    })''', [*STARTS])
+    assert (min(counts), max(counts))==(1,6)
+
 # The page
 
 @pytest.fixture
 def visit(browser, folder):
     """Function that opens the page; `page.trouble` lists what went wrong, and a test fails with it.
 
-    `query` is the end of the address, `before` a script that runs first; the rest are options of a browser context."""
+    `query` is the end of the address, `before` a script that runs first; a browser context gets the rest."""
     pages = []
     def open_page(query='', before='', **options):
         context = browser.new_context(**{'viewport': {'width': 1000, 'height': 900}, **options})
@@ -230,12 +269,18 @@ def visit(browser, folder):
     for page in pages: page.context.close()
     assert not trouble
 
-def said(page, text='', timeout=10_000):
+def said(page, text=''):
     "Wait until the page says the regular expression `text`; returns all that it says about the run"
-    page.locator('.said', has_text=re.compile(text)).wait_for(timeout=timeout)
+    page.locator('.said', has_text=re.compile(text)).wait_for()
     return page.locator('.said').inner_text()
 
 def press(page, name): page.get_by_role('button', name=name, exact=True).click()
+
+def stop(page):
+    "Stop the training, and wait until its end is shown"
+    press(page, 'Stop')
+    page.get_by_role('button', name='Go on').wait_for()
+    page.evaluate('new Promise(shown => requestAnimationFrame(() => requestAnimationFrame(shown)))')
 
 def answer(page): return page.locator('.answer').inner_text()
 
@@ -244,8 +289,7 @@ def test_it_trains_stops_goes_on_and_starts_again(visit):
     assert 'of 200 held-out digits right, by chance' in said(page, 'Not trained')
     press(page, 'Train')
     said(page, r'Epoch [1-9]')
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    stop(page)
     stopped = said(page)
     page.wait_for_timeout(300)
     assert said(page)==stopped and int(re.search(r'(\d+) of 200', stopped)[1])>180
@@ -275,8 +319,7 @@ def test_the_stuck_run_is_made_and_unmade(visit):
     page.get_by_label('Learning rate').select_option('0.1')
     page.get_by_label('Order').select_option('shuffled')
     page.wait_for_timeout(400)
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    stop(page)
     assert ': 100 of 200' in said(page), 'no choice brings it back'
     press(page, 'Show a 7')
     assert answer(page).startswith('3, more than 99.9 %')
@@ -284,8 +327,7 @@ def test_the_stuck_run_is_made_and_unmade(visit):
     said(page, 'Not trained')
     press(page, 'Train')
     said(page, r'Epoch [2-9].*: 19\d of 200')
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    stop(page)
     assert answer(page).startswith('7, ')
 
 @pytest.mark.parametrize('model', ['net','conv'])
@@ -294,15 +336,16 @@ def test_other_models_train_and_read(visit, model):
     said(page, 'Not trained')
     press(page, 'Train')
     said(page, 'Epoch [2-9]')
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    stop(page)
     for digit in '37':
         press(page, f'Show a {digit}')
         assert answer(page).startswith(f'{digit}, ')
     assert page.locator(f'figure.{model} canvas').evaluate('c => c.width')>100
 
-WRONG_SHOWN = '''canvases => canvases.map(c => c.hidden ? 0 :
-    [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((v, i) => i % 4 === 3 && v).length)'''
+PAINTED = '''canvases => canvases.map(c => {
+    const {data} = c.getContext('2d').getImageData(0, 0, c.width, c.height)
+    return c.hidden ? 0 : data.filter((v, i) => i % 4 === 3 && v).length
+})'''
 
 def test_the_digits_still_wrong_are_shown(visit):
     page = visit('?rate=10&order=file')
@@ -311,7 +354,7 @@ def test_the_digits_still_wrong_are_shown(visit):
     said(page, 'Epoch 0.1: 100 of 200')
     captions = page.locator('.pictures figure:not(.linear) figcaption').all_inner_texts()
     assert captions==['0 of 100 3s still taken for 7.', '100 of 100 7s still taken for 3. The worst 20:']
-    assert page.locator('.pictures figure:not(.linear) canvas').evaluate_all(WRONG_SHOWN)==[0, 20*784]
+    assert page.locator('.pictures figure:not(.linear) canvas').evaluate_all(PAINTED)==[0, 20*784]
 
 def test_the_address_chooses_and_nonsense_is_named(visit):
     page = visit('?model=net&rate=banana&batch=8&order=file&seed=12345&other=1')
@@ -356,8 +399,7 @@ def test_without_a_worker_the_page_trains_itself(visit, why):
     said(page, 'Not trained')
     press(page, 'Train')
     said(page, r'Epoch [1-9].*: 19\d of 200')
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    stop(page)
 
 def test_a_browser_that_falsifies_pictures_is_named(visit):
     page = visit(before='''const get = CanvasRenderingContext2D.prototype.getImageData
@@ -372,8 +414,8 @@ def test_a_browser_that_falsifies_pictures_is_named(visit):
 # For everybody
 
 CHANGES = '''what => {
-    window.changes = 0
-    new MutationObserver(() => changes++).observe(document.querySelector(what), {childList: true, characterData: true})
+    Object.assign(window, {changes: 0, began: Date.now()})
+    new MutationObserver(() => changes++).observe(document.querySelector(what), {childList: true})
 }'''
 
 def test_a_screen_reader_is_told_now_and_then(visit):
@@ -385,9 +427,9 @@ def test_a_screen_reader_is_told_now_and_then(visit):
     press(page, 'Train')
     said(page, r'Epoch [5-9]')
     assert page.locator('.answer').get_attribute('aria-live')=='off'
-    assert page.evaluate('changes')<=2
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    changes,seconds = page.evaluate('[changes, (Date.now()-began)/1000]')
+    assert 1<=changes<=2+seconds/5
+    stop(page)
     assert re.search(r'Epoch .* of 200', spoken.inner_text())
     assert page.locator('.answer').get_attribute('aria-live')=='polite'
 
@@ -397,9 +439,9 @@ def test_who_wants_less_motion_sees_a_picture_a_second(visit):
     page.evaluate(CHANGES, '.plots')
     press(page, 'Train')
     page.wait_for_timeout(1500)
-    assert page.evaluate('changes')<=3
-    press(page, 'Stop')
-    page.get_by_role('button', name='Go on').wait_for()
+    changes,seconds = page.evaluate('[changes, (Date.now()-began)/1000]')
+    assert 1<=changes<=2+seconds
+    stop(page)
     said(page, 'Epoch [1-9]')
 
 def test_the_keyboard_is_enough(visit):

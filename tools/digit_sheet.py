@@ -1,9 +1,9 @@
-"""Write the digits of the playground, from those that ship with the package: one picture, and the same in a script.
+"""Write the digits of the playground: one picture of digits that ship with the package, also in a script.
 
     python tools/digit_sheet.py FOLDER
 
-`digits.png` shows the 1,000 3s and 7s in rows of 40: 400 training 3s, 400 training 7s, then 100 of each that are
-held out. `digits.js` holds the picture as a text, since a page opened from a folder may not read another file.
+`digits.png` shows the 1,000 3s and 7s in rows of 40: 400 training 3s, 400 training 7s, then 100 of each that
+are held out. `digits.js` holds the picture as text, for a page in a folder may not read another file.
 """
 import base64,io,sys,tarfile
 from pathlib import Path
@@ -28,7 +28,8 @@ def digits(archive=ARCHIVE):
     "The images of 3s and 7s in `archive`, in the order in which the lessons load them"
     with tarfile.open(archive) as tar:
         names = sorted(name for name in tar.getnames() if name.endswith('.png'))
-        wanted = [name for split in SPLITS for label in LABELS for name in names if f'/{split}/{label}/' in name]
+        folders = [f'/{split}/{label}/' for split in SPLITS for label in LABELS]
+        wanted = [name for folder in folders for name in names if folder in name]
         return [Image.open(io.BytesIO(tar.extractfile(name).read())) for name in wanted]
 
 def sheet(images):

@@ -231,7 +231,8 @@ function toDigit(strokes) {
 // Values in -1..1 as a picture: blue speaks for the first label, red for the second
 function paint(canvas, values, colour) {
   const g = canvas.getContext('2d'), image = g.createImageData(canvas.width, canvas.height)
-  values.forEach((v, i) => image.data.set([...colour(v), 255], 4 * i))
+  image.data.fill(255)
+  values.forEach((v, i) => image.data.set(colour(v), 4 * i))
   g.putImageData(image, 0, 0)
 }
 const grey = v => [255 - 255 * v, 255 - 255 * v, 255 - 255 * v]
