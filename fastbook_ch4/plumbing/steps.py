@@ -334,8 +334,8 @@ def plot_ladder(
              xlabel='wrong answers on validation images (%)', xlim=(0, 1.7*max(errors+[.1])),
              yticks=range(len(rungs)), yticklabels=[r.title for r in rungs])
     left.invert_yaxis()
-    right.set(title=f'{slowest.step} takes longest'*(len(rungs)>1),
-              xlabel='seconds to train and predict (logarithmic)', xscale='log', xlim=(.3*min(seconds), 8*max(seconds)))
+    right.set(title=f'{slowest.step} takes longest'*(len(rungs)>1), xscale='log',
+              xlabel='seconds to train and predict (logarithmic)', xlim=(.3*min(seconds), 8*max(seconds)))
     right.xaxis.set_major_formatter('{x:g}')
     right.minorticks_off()  # their labels would overlap where the axis is short
     right.grid(axis='x', color='#dddddd', zorder=0)
