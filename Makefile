@@ -4,8 +4,8 @@ VENV ?= .venv
 PYTHON ?= python3
 TORCH ?= $(shell cat "$(VENV)/.fastbook_ch4-torch" 2>/dev/null)
 .DEFAULT_GOAL := help
-.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve cards assignments readme address \
-        outputs bench clean
+.PHONY: help install ladder test test-full lab docs docs-quarto docs-serve pyodide book cards assignments \
+        readme address constraints outputs bench clean
 
 # An environment is up to date for this folder when its stamp holds this key.
 KEY := $(shell cat settings.ini setup.py pyproject.toml | cksum | tr ' ' '-') $(CURDIR)$(TORCH:%= %)
@@ -66,6 +66,14 @@ docs-serve: ## show the site that was built, at an address on this machine
 	$(call install,docs,.[docs])
 	@$(RUN) tools/docs.py --serve
 
+pyodide: ## fetch, with npm, the Python that a button of the site runs in the browser
+	npm install --no-save --no-package-lock --prefix . pyodide@314.0.7
+
+book: ## build the site and make an ePub and a PDF of it, into book/ (needs Chromium)
+	$(call install,book,.[book])
+	@$(RUN) tools/docs.py
+	@$(RUN) tools/book.py
+
 cards: ## make flash cards of questionnaire and glossary for Anki, and as a table, into cards/
 	$(call install,docs,.[docs])
 	@$(RUN) tools/cards.py
@@ -78,9 +86,13 @@ readme: ## make README.md from nbs/index.ipynb
 	$(call install,dev,.[dev])
 	@$(RUN) tools/readme.py
 
-address: ## write user, repo and branch of settings.ini into the notebooks and CITATION.cff
+address: ## write user, repo and branch of settings.ini into the notebooks, CITATION.cff and CODE_OF_CONDUCT.md
 	$(call install,dev,.[dev])
 	@$(RUN) tools/address.py
+
+constraints: ## write the versions installed here, with which all tests have passed, into constraints.txt
+	$(call install,dev,.[dev])
+	@$(RUN) tools/constraints.py
 
 outputs: ## run the notebooks on the full MNIST_SAMPLE and save what they show
 	$(call install,dev,.[dev])
@@ -93,5 +105,5 @@ bench: ## time the chapter's code and ours, side by side, on the full MNIST_SAMP
 	@$(RUN) tools/bench.py
 
 clean: ## remove everything that was made here, except $(VENV)
-	rm -rf runs build dist *.egg-info _proc _docs .pytest_cache nbs/models nbs/runs
+	rm -rf runs build dist book *.egg-info _proc _docs .pytest_cache nbs/models nbs/runs
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -70,7 +70,8 @@ def test_the_lessons_are_there():
         'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
         'plumbing/checks', 'plumbing/drawings', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders',
         'plumbing/loops', 'plumbing/mistakes', 'plumbing/model_file', 'plumbing/pictures',
-        'plumbing/plots', 'plumbing/steps', 'plumbing/story', 'plumbing/together', 'questions', 'turns']
+        'plumbing/plots', 'plumbing/steps', 'plumbing/story', 'plumbing/together', 'questions', 'same_bits',
+        'turns']
 
 SIGNS = {'__add__': '+', '__radd__': '+', '__mul__': '*', '__rmul__': '*', '__neg__': '-', '__sub__': '-',
          '__rsub__': '-', '__truediv__': '/', '__rtruediv__': '/', '__pow__': '**'}

@@ -1,8 +1,11 @@
 "The papers at the top of the project: what changed, how to cite it, how to contribute; no count of tests"
-import importlib.util,re,subprocess,sys
+import importlib.util,json,re,subprocess,sys
+from importlib.metadata import version
 
 import pytest,yaml
 from conftest import NOTEBOOKS, ROOT, cells, place
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from test_project import SETTINGS
 
 CHANGES = (ROOT/'CHANGELOG.md').read_text(encoding='utf8')
@@ -117,6 +120,81 @@ def test_contributing_becomes_a_page_of_the_site():
     ('nbs/x.ipynb', 'https://example.org/site/x.md', 'https://example.org/site/x.md')])
 def test_a_link_between_files_becomes_one_between_pages(file, link, on_site):
     assert load_tool('docs').beside(f'[text]({link})', file)==f'[text]({on_site})'
+
+# How we talk, and where a fault is told
+
+CONDUCT = (ROOT/'CODE_OF_CONDUCT.md').read_text(encoding='utf8')
+FORMS = sorted((ROOT/'.github'/'ISSUE_TEMPLATE').glob('*.yml'))
+
+def test_the_code_of_conduct_leads_to_the_owner(tmp_path):
+    owner = f'](https://github.com/{SETTINGS["DEFAULT"]["user"]})'
+    assert CONDUCT.count(owner)==1, 'run `make address`'
+    (tmp_path/'conduct.md').write_text(CONDUCT, encoding='utf8')
+    load_tool('address').conduct(tmp_path/'conduct.md', dict(user='ada', repo='digits', branch='trunk'))
+    assert (tmp_path/'conduct.md').read_text(encoding='utf8')==CONDUCT.replace(owner, '](https://github.com/ada)')
+
+def check_form(file, kind):
+    "Run the schema checker on an issue form; returns its exit status and output"
+    schema = f'vendor.github-issue-{kind}'
+    cmd = [sys.executable, '-m', 'check_jsonschema', '--builtin-schema', schema, str(file)]
+    p = subprocess.run(cmd, capture_output=True, text=True, encoding='utf8')
+    return p.returncode, p.stdout+p.stderr
+
+@pytest.mark.parametrize('file', FORMS, ids=lambda f: f.stem)
+def test_issue_forms_are_valid(file):
+    status,out = check_form(file, 'config' if file.stem=='config' else 'forms')
+    assert status==0, out
+
+def test_the_checker_refuses_a_broken_form(tmp_path):
+    text = next(f for f in FORMS if f.stem=='fault').read_text(encoding='utf8')
+    (tmp_path/'fault.yml').write_text(text.replace('type: textarea', 'type: textbox'), encoding='utf8')
+    status,out = check_form(tmp_path/'fault.yml', 'forms')
+    assert status!=0 and 'textbox' in out
+
+def test_issue_forms_ask_for_the_doctor():
+    forms = {f.stem: yaml.safe_load(f.read_text(encoding='utf8')) for f in FORMS if f.stem!='config'}
+    assert set(forms)=={'fault','mistake'}
+    asked = {name: next(o for o in form['body'] if o.get('id')=='doctor') for name,form in forms.items()}
+    for field in asked.values(): assert '`ch4 doctor`' in field['attributes']['label']
+    assert asked['fault']['validations']['required']
+
+def test_a_model_file_is_judged_in_words():
+    text = (ROOT/'SECURITY.md').read_text(encoding='utf8')
+    for word in ('unpickle','cannot run code','Load what you trust','## What a model file gives away'):
+        assert word in text
+
+# Where the versions are fixed
+
+PINNED = re.findall(r'^([\w.-]+)==(\S+)$', (ROOT/'constraints.txt').read_text(encoding='utf8'), re.M)
+
+def test_constraints_agree_with_the_settings():
+    "Each requirement has its version there, within its bounds, but for what no test needs"
+    versions = dict(PINNED)
+    direct = {canonicalize_name(r.name): r for r in load_tool('constraints').direct()}
+    assert len(versions)==len(PINNED)>100
+    assert set(direct)-set(versions)<={'jupyterlab','pypandoc-binary'}
+    for name in set(direct) & set(versions): assert direct[name].specifier.contains(versions[name]), name
+
+def test_constraints_are_written_from_what_is_installed(tmp_path):
+    load_tool('constraints').main(tmp_path/'out.txt')
+    lines = (tmp_path/'out.txt').read_text(encoding='utf8').splitlines()
+    torch = Version(version('torch')).public
+    assert f'torch=={torch}' in lines and f'numpy=={version("numpy")}' in lines
+    assert not [line for line in lines if '+' in line] and not any('fastbook' in line for line in lines)
+
+def test_the_container_is_made_of_what_is_there():
+    "Docker itself is not run in the tests"
+    folder = ROOT/'.devcontainer'
+    build = json.loads((folder/'devcontainer.json').read_text(encoding='utf8'))['build']
+    assert (folder/build['dockerfile']).is_file() and (folder/build['context']).resolve()==ROOT
+    text = (folder/'Dockerfile').read_text(encoding='utf8')
+    assert '--torch-backend cpu' in text and '-c constraints.txt' in text and '.[lab]' in text
+    assert set(re.findall(r'^([A-Z]+) ', text, re.M))=={'FROM','RUN','WORKDIR','COPY','USER','EXPOSE','CMD'}
+
+def test_nothing_claims_to_be_typed():
+    "No type checker runs, so the package does not say that one could rely on its annotations"
+    assert not [name for name in tracked() if name.endswith('py.typed')]
+    assert 'py.typed' not in (ROOT/'setup.py').read_text(encoding='utf8')
 
 # Where things are
 

@@ -73,7 +73,7 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'ten_digits','many',
          'touch','app.page','app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
-         'questions','turns','all',
+         'questions','same_bits','turns','all',
          'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']
 
 def modules_used(source, package='fastbook_ch4'):
@@ -244,7 +244,7 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     assert str(tmp_path) in where
     package = site/'fastbook_ch4'
     assert files(package/'lessons', '**/*.ipynb')==files(ROOT/'nbs', '**/*.ipynb')
-    assert (package/'py.typed').exists() and (package/'ledger'/'claims.csv').exists()
+    assert (package/'ledger'/'claims.csv').exists()
     assert files(package/'shipped', '*')==files(ROOT/'fastbook_ch4'/'shipped', '*')
     assert files(package/'app', '*.html')==files(ROOT/'fastbook_ch4'/'app', '*.html')
     assert files(package/'app'/'static', '*')==files(ROOT/'fastbook_ch4'/'app'/'static', '*')

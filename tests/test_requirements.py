@@ -14,11 +14,12 @@ def group(name):
     lines = SETTINGS['DEFAULT'][f'{name}_requirements' if name else 'requirements'].strip().splitlines()
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
-RUN,LAB,MANY,DOCS,DEV = map(group, ('', 'lab', 'many', 'docs', 'dev'))
+RUN,LAB,MANY,DOCS,DEV,BOOK = (group(name) for name in ('', 'lab', 'many', 'docs', 'dev', 'book'))
 IN_DEV = RUN|DOCS|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
 MORE = {'fastbook_ch4/ledger/table.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
         'tools/cards.py': [RUN|DOCS], 'tools/assignments.py': [RUN|DOCS],
+        'tools/book.py': [DOCS|BOOK, IN_DEV],
         'fastbook_ch4/touch/__init__.py': [RUN|LAB, IN_DEV],
         **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS},
         'nbs/20_many.ipynb': [RUN|LAB|MANY, IN_DEV]}
@@ -34,6 +35,7 @@ NOT_IMPORTED = {
     'ruff':             ('tests/test_form.py', "'-m', 'ruff'"),
     'uv':               ('Makefile', '$(VENV)/bin/uv'),
     'jupyterlab':       ('Makefile', '-m jupyter lab'),
+    'pypandoc-binary':  ('tools/book.py', "import_module('pypandoc')"),
 }
 OURS = {'fastbook_ch4', *[f.stem for d in ('tests','tools') for f in (ROOT/d).glob('*.py')]}
 
@@ -75,8 +77,9 @@ def test_every_import_belongs_to_a_requirement(file):
 
 @pytest.mark.parametrize('required,users', [
     (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (MANY, ('nbs',)),
-    (DOCS, ('tools/docs','tools/cards')), (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))],
-    ids=['run','lab','many','docs','dev'])
+    (DOCS, ('tools/docs','tools/cards')), (BOOK, ('tools/book',)),
+    (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))],
+    ids=['run','lab','many','docs','book','dev'])
 def test_every_requirement_is_used(required, users):
     names = set().union(*[imports(source) for file,source in SOURCES.items() if file.startswith(users)])
     imported = set(distributions(names).values())
@@ -86,7 +89,7 @@ def test_every_requirement_is_used(required, users):
 @pytest.mark.parametrize('name', NOT_IMPORTED)
 def test_what_is_not_imported_is_used_as_said(name):
     file,text = NOT_IMPORTED[name]
-    assert name in RUN|LAB|IN_DEV and text in (ROOT/file).read_text(encoding='utf8')
+    assert name in RUN|LAB|BOOK|IN_DEV and text in (ROOT/file).read_text(encoding='utf8')
 
 def test_imports_are_seen_wherever_they_are():
     source = 'import a,b.c as d\nfrom e.f import g\nif a:\n    import h\ndef f():\n    import i\n'

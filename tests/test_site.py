@@ -1,15 +1,18 @@
 "The site in a browser: built from a copy of the project, under the address that the copy's settings give it"
 import ast,importlib.util,json,re,shutil,subprocess,sys,threading
+from functools import cache
 from html.parser import HTMLParser
 from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
 from conftest import NBS, NOTEBOOKS, ROOT, code, place
 from filelock import FileLock
+from test_glossary import TERMS
 from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
-BY_HAND = ['api','use','teach','speed','guarantees','host','contribute','licence','404']
+BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','conduct','licence',
+           '404']
 PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
@@ -59,7 +62,7 @@ def visit(browser, address):
     """Function that opens a page and lists in `page.trouble` what went wrong.
 
     Its options are those of a browser context."""
-    contexts = []
+    contexts,origin = [],address.removesuffix('digits/')  # a worker's script is a blob of the page
     def open_page(name, **options):
         usual = {'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce'}
         contexts.append(browser.new_context(**{**usual, **options}))
@@ -69,7 +72,8 @@ def visit(browser, address):
             if trouble: page.trouble.append(text)
         page.on('console', lambda m: note(m.type in ('error','warning'), m.text))
         page.on('pageerror', lambda e: note(True, str(e)))
-        page.on('request', lambda r: note(not r.url.startswith((address, 'data:')), f'asked for {r.url}'))
+        ours = address,'data:',f'blob:{origin}'
+        page.on('request', lambda r: note(not r.url.startswith(ours), f'asked for {r.url}'))
         page.on('response', lambda r: note(not r.ok and r.status!=304, f'{r.status} for {r.url}'))
         page.goto(f'{address}{name}.html')
         return page
@@ -131,6 +135,27 @@ def test_internal_links_and_anchors_resolve(site):
 def test_every_picture_has_an_alternative_text(site, page):
     for _,attrs in tags(site, page, 'img'): assert len(attrs.get('alt') or '')>=15, str(attrs)[:200]
 
+class Text(HTMLParser):
+    "The text of a page that is no code"
+    def __init__(self, text):
+        super().__init__()
+        self.text,self.inside = '',0
+        self.feed(text)
+    def handle_starttag(self, tag, attrs): self.inside += tag in ('code','script','style','math')
+    def handle_endtag(self, tag): self.inside -= tag in ('code','script','style','math')
+    def handle_data(self, data): self.text += '' if self.inside else data
+
+@pytest.mark.parametrize('page', ['index', *LESSONS])
+def test_a_link_to_a_lesson_is_shown_with_its_picture(site, page):
+    named = [a['content'] for _,a in tags(site, page, 'meta') if a.get('property')=='og:image']
+    assert named==[f'https://ada.github.io/digits/covers/{page}.png']
+    assert (site/'covers'/f'{page}.png').read_bytes()[:4]==b'\x89PNG'
+
+@each_page
+def test_no_markdown_is_left_in_the_text(site, page):
+    text = Text((site/f'{page}.html').read_text(encoding='utf8')).text
+    assert not re.findall(r'.{30}\]\(.{20}|.*:::.*|\{[.#]\w+.*\}', text)
+
 def test_machine_readable_companions(site):
     home = 'https://ada.github.io/digits/'
     llms = (site/'llms.txt').read_text(encoding='utf8')
@@ -139,7 +164,7 @@ def test_machine_readable_companions(site):
     assert {f'{home}{p}.html' for p in PAGES if p!='404'}<=set(locs)
     assert (site/'favicon.svg').read_text().startswith('<svg')
     copy = (site/'04_loss.llms.md').read_text(encoding='utf8')
-    assert '<p class="launch">' not in copy
+    assert '<p class="launch">' not in copy and 'target=' not in copy
     assert '\n### mnist_loss\n' in copy and '\n```python\ndef mnist_loss(\n' in copy and '{#' not in copy
 
 def test_pages_follow_one_another(site):
@@ -346,6 +371,60 @@ def test_the_index_says_what_the_star_import_brings(site):
 def test_backticked_names_lead_to_their_definition(site, page, link):
     assert link in [a.get('href') for _,a in tags(site, page, 'a')]
 
+# The glossary
+
+def test_each_word_of_the_glossary_has_an_anchor_and_each_letter_a_link(site):
+    docs = load_tool(ROOT)
+    ids = [docs.word_id(term) for term in TERMS]
+    found = [a.get('id') for _,a in tags(site, 'glossary', 'span')]
+    assert len(set(ids))==len(ids) and set(ids)<=set(found)
+    html = (site/'glossary.html').read_text(encoding='utf8')
+    letters = re.search('<nav class="letters".*?</nav>', html, re.S)[0]
+    assert re.findall('>(.)</a>', letters)==sorted({term[0].upper() for term in TERMS})
+    assert '<a href="#back-propagation">B</a>' in letters, 'the first word with this letter'
+
+@pytest.mark.parametrize('page,word', [
+    ('01_data', 'tensor'),
+    ('03_descent', 'learning-rate'),
+    ('04_loss', 'sigmoid')])
+def test_a_word_leads_to_the_glossary_where_a_lesson_introduces_it(site, page, word):
+    links = [a.get('href') for _,a in tags(site, page, 'a')]
+    assert links.count(f'glossary.html#{word}')==1
+
+@pytest.mark.parametrize('text,linked', [
+    ('an *epoch*, and *epochs*', 'an [*epoch*](glossary.ipynb#epoch), and *epochs*'),
+    ('two *epochs*', 'two [*epochs*](glossary.ipynb#epoch)'),
+    ('`*epoch*` and **epoch** and [*epoch*](x)', '`*epoch*` and **epoch** and [*epoch*](x)'),
+    ('an *era*', 'an *era*')])
+def test_words_in_italics_are_linked_once(text, linked):
+    assert load_tool(ROOT).with_words(text, {'epoch'})==linked
+
+# Without an address
+
+NOWHERE = dict(public=False)
+
+def test_a_project_without_an_address_shows_no_link_that_leads_nowhere():
+    docs = load_tool(ROOT)
+    cfg = docs.settings() | NOWHERE
+    assert re.findall('>([^<]+)</a>', docs.launch_links('04_loss', cfg))==['Download the notebook']
+    assert docs.address(cfg)=={}
+    source = '[source](/blob/main/x/y.py#L3){target="_blank" style="float:right"}\n\n### f'
+    assert docs.page_text(source, '04_loss', {}, cfg)=='### f'
+    import fastbook_ch4.loss as mod
+    assert 'http' not in docs.api_entry('mnist_loss', mod.mnist_loss, mod, '04_loss', cfg)
+
+def test_the_placeholder_is_no_address():
+    cfg = load_tool(ROOT).settings()
+    assert cfg['public']==(SETTINGS['DEFAULT']['user']!='your-github-name')
+    assert f"NOBODY = '{load_tool(ROOT).NOBODY}'" in (ROOT/'tools'/'address.py').read_text()
+
+def test_links_to_the_published_site_stay_within_this_one():
+    docs = load_tool(ROOT)
+    cfg = docs.settings()
+    assert docs.reachable('[a](https://github.com/your-github-name) [b](c.md)', NOWHERE)=='a [b](c.md)'
+    text = f'[a]({cfg["site"]}03_descent.html#x) [b]({cfg["site"]}) [c]({cfg["site"]}use.html)'
+    assert docs.inward(text, cfg)=='[a](03_descent.ipynb#x) [b](index.ipynb) [c](use.html)'
+
 # Taking a lesson along
 
 def first_cell(f): return ''.join(json.loads(f.read_text(encoding='utf8'))['cells'][0]['source'])
@@ -358,8 +437,11 @@ def test_a_notebook_to_download_and_to_open_in_colab(site, project, page):
     assert urljoin(f'/{page}.html', download['href'])==f'/notebooks/{page}.ipynb'
     assert f'https://github.com/ada/digits/blob/trunk/nbs/{page}.ipynb' in [a.get('href') for a in links]
     assert (site/'notebooks'/f'{page}.ipynb').read_bytes()==(project/'nbs'/f'{page}.ipynb').read_bytes()
-    colab = f'https://colab.research.google.com/github/ada/digits/blob/trunk/nbs/{page}.ipynb'
-    assert colab in [a.get('href') for a in links]
+    at = f'ada/digits/blob/trunk/nbs/{page}.ipynb'
+    for there in (f'https://colab.research.google.com/github/{at}',
+                  f'https://kaggle.com/kernels/welcome?src=https://github.com/{at}',
+                  f'https://mybinder.org/v2/gh/ada/digits/trunk?labpath=nbs/{page}.ipynb'):
+        assert there in [a.get('href') for a in links]
 
 @pytest.mark.parametrize('nb', [f for f in NOTEBOOKS if f.stem!='glossary'], ids=place)
 def test_the_first_cell_has_the_address_of_the_settings(nb, project):
@@ -367,7 +449,9 @@ def test_the_first_cell_has_the_address_of_the_settings(nb, project):
     assert 'pip install -q "git+https://github.com/ada/digits@trunk"' in first_cell(copy)
     s = SETTINGS['DEFAULT']
     address = f'git+https://github.com/{s["user"]}/{s["repo"]}@{s["branch"]}'
-    assert f'"{address}"' in first_cell(nb), 'run `make address`'
+    has_one = s['user']!='your-github-name'
+    assert (f'"{address}"' in first_cell(nb))==has_one, 'run `make address`'
+    if not has_one: assert 'your-github-name' not in nb.read_text(encoding='utf8'), 'run `make address`'
 
 @pytest.mark.parametrize('page,widget', [
     ('03_descent', 'walk-widget'),
@@ -379,13 +463,13 @@ def test_lessons_lead_to_the_site_of_the_settings(project, page, widget):
     assert f'https://ada.github.io/digits/{page}.html#{widget}' in text
 
 @pytest.mark.parametrize('installed', [True, False])
-def test_the_first_cell_installs_only_what_is_missing(installed):
+def test_the_first_cell_installs_only_what_is_missing(project, installed):
     from IPython.core.interactiveshell import InteractiveShell
     shell,asked = InteractiveShell(),[]
     shell.register_magic_function(asked.append, magic_name='pip')
     hidden = {k: sys.modules.pop(k) for k in list(sys.modules) if k.split('.')[0]=='fastbook_ch4'}
     if not installed: sys.modules['fastbook_ch4'] = None  # makes the import fail
-    try: shell.run_cell(first_cell(NOTEBOOKS[0])).raise_error()
+    try: shell.run_cell(first_cell(project/'nbs'/'01_data.ipynb')).raise_error()
     finally:
         sys.modules.pop('fastbook_ch4', None)
         sys.modules.update(hidden)
@@ -393,9 +477,13 @@ def test_the_first_cell_installs_only_what_is_missing(installed):
 
 # In the browser
 
+CUT = '''els => els.filter(e => e.offsetParent && e.scrollWidth>e.clientWidth+1)
+    .map(e => e.textContent.slice(0, 80))'''
+TOP = 'e.getBoundingClientRect().top'
+
 @each_page
 def test_a_page_is_sound(visit, page):
-    "It loads in peace, fits every screen, and axe-core finds no serious barrier in either theme"
+    "It loads in peace, fits every screen, and axe-core finds no barrier in either theme"
     from axe_playwright_python.sync_playwright import Axe
     p = visit(page)
     p.wait_for_load_state('networkidle')
@@ -403,13 +491,223 @@ def test_a_page_is_sound(visit, page):
     for width in (360,800,1280):
         p.set_viewport_size({'width': width, 'height': 800})
         assert p.evaluate('document.documentElement.scrollWidth')<=width
+        assert not p.locator('main pre.sourceCode').evaluate_all(CUT), 'code is cut off'
     for scheme in ('light','dark'):
         p.emulate_media(color_scheme=scheme)
         is_dark = 'document.documentElement.classList.contains("quarto-dark")'
         p.wait_for_function(f'dark => {is_dark}===dark', arg=scheme=='dark')
         violations = Axe().run(p, options={'resultTypes': ['violations']}).response['violations']
-        bad = [v for v in violations if v['impact'] in ('serious','critical')]
-        assert not [(v['id'], n['html'][:150]) for v in bad for n in v['nodes']]
+        assert not [(v['id'], n['html'][:150]) for v in violations for n in v['nodes']]
+
+@pytest.mark.parametrize('page', LESSONS)
+def test_a_lesson_shows_a_picture_at_once_and_is_light(visit, page):
+    p = visit(page, viewport={'width': 1280, 'height': 800})
+    p.wait_for_load_state('networkidle')
+    tops = p.locator('main :is(img, canvas, svg):visible').evaluate_all(f'els => els.map(e => {TOP})')
+    assert min(tops)<720, 'mark a figure with `#| cover: true`'
+    sizes = p.evaluate('performance.getEntries().map(e => e.decodedBodySize || 0)')
+    assert len(sizes)>5 and 1e5<sum(sizes)<1.5e6
+
+# The first page
+
+def test_the_first_page_has_digits_a_board_and_where_to_begin_on_the_first_screen(visit):
+    p = visit('index', viewport={'width': 1280, 'height': 800})
+    p.locator('.answer', has_text='Nothing drawn yet').wait_for()
+    for el in ('main img', 'canvas.pad', 'a:has-text("Begin here: lesson 1")'):
+        box = p.locator(el).first.bounding_box()
+        assert box['y']+box['height']<800, el
+    p.get_by_role('button', name='Show a 7').click()
+    assert p.locator('.answer').inner_text().startswith('7, ')
+    p.get_by_role('link', name='Begin here: lesson 1').click()
+    assert p.url.endswith('/01_data.html')
+
+def test_a_phone_shows_digits_and_where_to_begin_on_the_first_screen(visit):
+    p = visit('index', viewport={'width': 390, 'height': 844})
+    for el in ('main img', 'a:has-text("Begin here: lesson 1")'):
+        box = p.locator(el).first.bounding_box()
+        assert box['y']+box['height']<844, el
+
+@pytest.mark.parametrize('page', ['index','07_learner'])
+@pytest.mark.parametrize('width', [320, 390, 430])
+def test_the_board_does_not_move_under_the_pen(visit, page, width):
+    "However long the answer above it is"
+    p = visit(page, viewport={'width': width, 'height': 740})
+    p.locator('.answer', has_text='Nothing drawn yet').wait_for()
+    before = p.locator('canvas.pad').evaluate('c => c.offsetTop')
+    for digit in '378':
+        p.locator('#draw-widget').get_by_role('button', name=digit).click()
+        assert p.locator('canvas.pad').evaluate('c => c.offsetTop')==before
+
+# The look of pages
+
+def test_imports_are_folded_in_a_lesson(visit):
+    p = visit('01_data')
+    fold = p.locator('details', has_text='Imports').first
+    assert not fold.locator('code').is_visible()
+    fold.get_by_text('Imports').click()
+    assert 'from fastai.vision.all import *' in fold.locator('code').inner_text()
+
+@pytest.mark.parametrize('width,beside', [(390,False), (1024,False), (1280,True)])
+def test_the_contents_of_a_page_are_within_reach_on_every_screen(visit, width, beside):
+    p = visit('04_loss', viewport={'width': width, 'height': 800})
+    assert p.locator('#TOC').is_visible()==beside
+    fold = p.locator('details.contents')
+    assert fold.is_visible()!=beside
+    if beside: return
+    fold.get_by_text('On this page').click()
+    fold.get_by_role('link', name='What to remember').click()
+    p.wait_for_timeout(300)
+    assert p.url.endswith('#what-to-remember') and not fold.locator('ul').first.is_visible()
+    assert 0<=p.locator('#what-to-remember').evaluate(f'e => {TOP}')<300
+
+def test_the_glossary_is_readable_on_a_phone(visit):
+    p = visit('glossary', viewport={'width': 390, 'height': 844})
+    english,korean,meaning = (p.locator(f'.glossary tbody tr:first-child td:nth-child({i})').bounding_box()
+                              for i in (1,2,3))
+    assert english['y']<korean['y']<meaning['y'] and meaning['width']>300
+
+def test_what_scrolls_fades_at_its_edge(visit):
+    p = visit('03_descent', viewport={'width': 390, 'height': 844})
+    plot = p.locator('.cell-output-display:has(img[data-wide])').first
+    assert 'goes-on' in plot.get_attribute('class')
+    plot.evaluate('e => { e.scrollLeft = e.scrollWidth }')
+    p.locator('.cell-output-display:has(img[data-wide]):not(.goes-on)').first.wait_for()
+
+def test_long_output_is_broken_and_columns_are_not(visit):
+    p = visit('01_data', viewport={'width': 390, 'height': 844})
+    wraps = 'els => els.map(e => [e.textContent, getComputedStyle(e).whiteSpace])'
+    outs = dict(p.locator('.cell-output > pre').evaluate_all(wraps))
+    assert outs["[Path('train'), Path('valid')]"]=='pre-wrap'
+    assert next(how for text,how in outs.items() if text.startswith('array([['))=='pre'
+
+def test_fingers_find_what_they_need(visit):
+    "Copy buttons are seen without hovering, and controls are 24 pixels high"
+    p = visit('03_descent', has_touch=True, is_mobile=True, viewport={'width': 390, 'height': 844})
+    assert float(p.locator('.code-copy-button').first.evaluate('e => getComputedStyle(e).opacity'))>=.5
+    for box in p.locator('main input:visible').evaluate_all('els => els.map(e => e.getBoundingClientRect())'):
+        assert box['height']>=24
+
+def test_links_on_names_in_code_are_underlined(visit):
+    p = visit('index')
+    line = 'els => els.map(e => getComputedStyle(e).textDecorationLine)'
+    assert set(p.locator('main :is(p, li, td) a:has(> code)').evaluate_all(line))=={'underline'}
+
+def test_a_printed_page_is_white_whole_and_without_menus(visit):
+    p = visit('03_descent', color_scheme='dark')
+    p.evaluate('dispatchEvent(new Event("beforeprint"))')
+    p.emulate_media(media='print')
+    assert p.evaluate('getComputedStyle(document.body).backgroundColor')=='rgb(255, 255, 255)'
+    assert p.locator('main details:not([open], .contents)').count()==0
+    for menu in ('#quarto-header', '#quarto-sidebar', '.launch', '.code-copy-button', '.page-navigation'):
+        assert not p.locator(menu).first.is_visible(), menu
+    assert not p.locator('main pre').evaluate_all(CUT)
+    p.evaluate('dispatchEvent(new Event("afterprint"))')
+    assert p.locator('main details[open]').count()==0
+    assert p.evaluate('document.documentElement.classList.contains("quarto-dark")')
+
+def test_the_icons_that_styles_name_by_number_are_in_the_font(site):
+    from fontTools.ttLib import TTFont
+    font, = site.rglob('bootstrap-icons.woff')
+    styles = [f.read_text(encoding='utf8') for f in site.rglob('*.css')]
+    codes = {int(code, 16) for css in styles for code in re.findall(r'content: ?"\\(f[0-9a-f]{3})"', css)}
+    assert 0xf290 in codes and codes<=set(TTFont(font).getBestCmap())
+
+# Opened from a folder, without a server
+
+@pytest.fixture
+def opened(browser, site):
+    "Function that opens a page of the folder and lists errors in `page.trouble`"
+    context = browser.new_context()
+    def open_page(name):
+        page = context.new_page()
+        page.trouble = []
+        page.on('console', lambda m: page.trouble.append(m.text) if m.type=='error' else None)
+        page.goto(f'file://{site}/{name}.html')
+        return page
+    yield open_page
+    context.close()
+
+@pytest.mark.parametrize('page', ['index','plumbing/checks'])
+def test_search_and_styles_work_in_a_folder(opened, page):
+    p = opened(page)
+    p.get_by_label('Search').fill('logit')
+    first = p.locator('.search-result').first
+    first.wait_for()
+    assert p.locator('.skip').evaluate('e => getComputedStyle(e).position')=='absolute', 'styles.css is there'
+    first.click()
+    p.wait_for_url('**/glossary.html#logit')
+    assert not p.trouble
+
+def test_the_page_for_wrong_addresses_finds_its_styles_in_a_folder(opened):
+    p = opened('404')
+    p.locator('.skip').wait_for(state='attached')
+    assert p.locator('.skip').evaluate('e => getComputedStyle(e).position')=='absolute'
+
+def test_the_board_works_in_a_folder(opened):
+    p = opened('07_learner')
+    p.get_by_role('button', name='Show a 3').click()
+    p.locator('.answer', has_text='3, ').wait_for()
+    assert not p.trouble
+
+# Search
+
+ASKED = {
+    'install': 'use.html#install',
+    'how to start': '01_data.html',
+    'ReLU': 'glossary.html#relu',
+    'logit': 'glossary.html#logit',
+    'sigmoid function': '04_loss.html#sigmoid',
+    'nan loss': '11_pitfalls.html#the-loss-explodes-at-a-learning-rate-that-used-to-work',
+    'batch size': '05_training.html#mini-batches',
+    'my model does not learn': '11_pitfalls.html',
+    'draw digit': '07_learner.html#ask-it-yourself',
+    'what is a tensor': 'glossary.html#tensor',
+    'learning rate': '03_descent.html#the-learning-rate',
+    'why not accuracy': '04_loss.html#why-not-accuracy',
+    'confusion matrix': '07_learner.html#asking-it',
+    'overfitting': '16_multiclass.html#overfitting-seen',
+    'BasicOptim': '06_optimizer.html#basicoptim',
+    'how long does it take': 'speed.html',
+    'my own photo': 'use.html#show-it-a-digit-of-your-own',
+    '로짓': 'glossary.html#logit',
+    'gradeint': 'glossary.html#gradient',
+    'Softmaxx': 'glossary.html#softmax'}
+
+@pytest.fixture(scope='module')
+def ask(browser, site):
+    "Function that gives the addresses of the first three results for a question"
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f'file://{site}/404.html')
+    js = 'async q => searched(await load("search_index"), q).parts.map(part => part.href).slice(0, 3)'
+    yield lambda question: page.evaluate(js, question)
+    context.close()
+
+@pytest.mark.parametrize('question', ASKED)
+def test_what_learners_ask_is_found(ask, question): assert ASKED[question] in ask(question)
+
+@cache
+def asked():
+    import yaml
+    return yaml.safe_load((ROOT/'site'/'asked.yml').read_text(encoding='utf8'))
+
+@pytest.mark.parametrize('href', asked())
+def test_each_question_we_know_leads_where_we_say(ask, href):
+    for question in asked()[href]: assert href in ask(question), question
+
+def test_words_that_no_page_has_are_answered_so(visit):
+    p = visit('index')
+    p.get_by_label('Search').fill('xylophone')
+    p.get_by_text('No page has these words').wait_for()
+
+def test_a_question_that_leads_nowhere_is_reported(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT/'tools')
+    spec = importlib.util.spec_from_file_location('search_index', ROOT/'tools'/'search_index.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    part = dict(href='a.html#b', title='A', section='mean_digit', text='words', objectID='1')
+    assert next(tool.index([part], {'a.html#b': ['one','two']}))['asked']=='one, two'
+    with pytest.raises(ValueError, match='a.html#c'): list(tool.index([part], {'a.html#c': ['one']}))
 
 @pytest.mark.parametrize('page,query,where', [
     ('index', 'mnist_loss', '/04_loss.html#mnist_loss'),
@@ -477,7 +775,7 @@ def copied(p, block):
 
 def test_code_can_be_copied(visit):
     p = visit('04_loss', permissions=['clipboard-read','clipboard-write'])
-    block = p.locator('.code-copy-outer-scaffold').first
+    block = p.locator('.code-copy-outer-scaffold:visible').first
     assert copied(p, block)==block.locator('code').inner_text()
 
 @pytest.mark.parametrize('page,name', [('04_loss','mnist_loss'), ('06_optimizer','BasicOptim')])
@@ -659,7 +957,7 @@ def test_a_line_that_leaves_the_board_ends_at_its_edge(visit):
 
 def test_without_its_weights_the_board_says_so(visit):
     p = visit('index')
-    p.route('**/digit_weights.json', lambda route: route.abort())
+    p.route('**/digit_weights.js', lambda route: route.abort())
     p.goto(p.url.replace('index', '07_learner'))
     p.get_by_text('The weights could not be loaded').wait_for()
     p.get_by_role('button', name='Show a 3').click()
@@ -692,6 +990,25 @@ def test_the_board_of_a_phone_stays_under_the_pen(visit):
     for digit in '37':
         p.get_by_role('button', name=f'Show a {digit}').click()
         assert p.locator('#draw-widget canvas.pad').evaluate('c => c.offsetTop')==before
+
+# The playground, which tests/test_playground.py tries
+
+def test_the_playground_trains_and_keeps_its_choices_in_the_address(visit):
+    p = visit('playground')
+    p.locator('.said', has_text='Not trained').wait_for()
+    p.get_by_role('link', name='A learning rate of 10').click()
+    assert p.url.endswith('?model=linear&rate=10&batch=64&order=file&seed=1')
+    p.get_by_role('button', name='One batch').click()
+    p.locator('.said', has_text='100 are saturated').wait_for()
+    assert not p.trouble
+
+def test_the_playground_weighs_less_than_a_megabyte(visit, address):
+    p = visit('index')
+    loaded = []
+    p.on('response', lambda r: r.url.startswith(address) and loaded.append(len(r.body())))
+    p.goto(f'{address}playground.html')
+    p.wait_for_load_state('networkidle')
+    assert len(loaded)>5 and 200_000<sum(loaded)<1_000_000
 
 # The weights behind the board
 

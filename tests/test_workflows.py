@@ -34,7 +34,7 @@ on_unix = pytest.mark.skipif(os.name=='nt', reason='these steps run on Linux')
 
 # Validity
 
-def test_three_workflows(): assert list(TEXTS)==['release','site','test']
+def test_four_workflows(): assert list(TEXTS)==['quarto','release','site','test']
 
 def test_workflows_are_valid():
     status,out = check(*FOLDER.glob('*.yml'))

@@ -94,10 +94,12 @@ def grader_cells(lesson, solutions, site):
     checks = [check for _,_,check in asked]
     names = ', '.join(sorted({check.partition('(')[0] for check in checks}))
     title = next(c.source for c in cells if c.cell_type=='markdown').partition('\n')[0]
-    opening = (f'{title}: exercises\n\nThey belong to [the lesson]({site}{lesson.stem}.html). '
+    where = f'[the lesson]({site}{lesson.stem}.html)' if site else 'the lesson of this name'
+    opening = (f'{title}: exercises\n\nThey belong to {where}. '
                'Write where it says so, run the cell below, and read what it answers.')
     yield new_markdown_cell(opening, id='title')
-    yield new_code_cell(cells[0].source.removeprefix('#| hide\n'), id='install')
+    for c in cells:
+        if c.id=='install': yield new_code_cell(c.source.removeprefix('#| hide\n'), id='install')
     imports = f'from fastbook_ch4.all import *\nfrom fastbook_ch4.turns import {names}'
     yield new_code_cell(imports, id='imports')
     for i,(task,stub,check) in enumerate(asked, 1):
@@ -128,10 +130,11 @@ def save(cells, file):
 
 def main(folder):
     nodes = [(definition(c.source), c.source) for c in read(NBS/'turns.ipynb') if c.cell_type=='code']
+    cfg = settings()
     solutions = {node.name: ast.get_source_segment(source, node) for node,source in nodes if node}
     n = 0
     for lesson in sorted(NBS.glob('[0-9]*.ipynb')):
-        cells = list(grader_cells(lesson, solutions, settings()['site']))
+        cells = list(grader_cells(lesson, solutions, cfg['public'] and cfg['site']))
         n += bool(cells)
         for part,what in (('source',cells), ('release',[cleared(c) for c in cells])):
             if cells: save(what, folder/part/lesson.stem/lesson.name)

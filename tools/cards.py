@@ -13,9 +13,9 @@ from pathlib import Path
 import genanki,nbformat
 from markdown_it import MarkdownIt
 
-from docs import settings
+from docs import glossary_rows,settings
 
-ROOT,SITE = Path(__file__).resolve().parents[1],settings()['site']
+ROOT,CFG = Path(__file__).resolve().parents[1],settings()
 COLUMNS = 'deck','front','back','tags'
 # Anki knows decks and the form of a card by numbers, which must stay as they are
 MODEL,DECKS = 1734980261,{'Questions': 1450632817, 'Words': 1982047733, 'Words, from Korean': 1619325408}
@@ -32,8 +32,9 @@ class Card:
     tags: str
 
 def page(text):
-    "The Markdown `text` of a notebook as HTML, with links that lead to the site"
-    text = re.sub(r'\]\((\w+)\.ipynb', rf']({SITE}\1.html', text)
+    "The Markdown `text` of a notebook as HTML, with links that lead to the site, if that has an address"
+    text = re.sub(r'\[([^]]*)\]\((\w+)\.ipynb([^)]*)\)',
+                  rf'[\1]({CFG["site"]}\2.html\3)' if CFG['public'] else r'\1', text)
     return MarkdownIt().enable('table').render(text).strip()
 
 def cells(name):
@@ -51,8 +52,7 @@ def questions():
 
 def words():
     "Two cards for each word of the glossary: from English and from Korean"
-    rows = re.findall(r'^\| (.+?) \| (.+?) \| (.+?) \| (\[\d+\].+?) \|$', '\n'.join(cells('glossary')), re.M)
-    for english,korean,meaning,lesson in rows:
+    for english,korean,meaning,lesson in glossary_rows():
         tags = lesson_tags(lesson)
         yield Card('Words', html.escape(english), page(f'{korean}\n\n{meaning}'), tags)
         yield Card('Words, from Korean', html.escape(korean), page(f'**{english}**\n\n{meaning}'), tags)

@@ -4,8 +4,9 @@
     python tools/docs.py --quarto   the same with Quarto, where that is installed
     python tools/docs.py --serve    show _docs/ at the path it will have when published
 """
-import argparse,ast,configparser,http.server,importlib,inspect,os,posixpath,re,shutil,subprocess,sys
+import argparse,ast,base64,configparser,http.server,importlib,inspect,os,posixpath,re,shutil,subprocess,sys
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import nbformat,yaml
@@ -14,7 +15,9 @@ from latex2mathml.converter import convert
 ROOT = Path(__file__).resolve().parents[1]
 PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
+NOBODY = 'your-github-name'  # the user in settings.ini as long as the project has no address
 MOST_LINES = 12  # of a definition whose code a lesson prints
+EARLY = 800  # a picture after so few characters is seen at once
 SIGNATURE = '```{.python code-overflow="wrap"}\n'  # where a signature begins
 
 def read(f): return f.read_text(encoding='utf8')
@@ -22,14 +25,19 @@ def read(f): return f.read_text(encoding='utf8')
 def write(f, text): f.write_text(text, encoding='utf8')
 
 def settings():
-    "`settings.ini` as a dict, with the addresses that follow from `user`, `repo` and `branch`"
+    """`settings.ini` as a dict, with the addresses that follow from `user`, `repo` and `branch`.
+
+    `public` is whether these lead anywhere."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT/'settings.ini', encoding='utf8')
     cfg = dict(parser['DEFAULT'])
     place = f'{cfg["user"]}/{cfg["repo"]}'
     branch = f'{place}/blob/{cfg["branch"]}'
-    return cfg | dict(home=f'https://github.com/{place}', source=f'https://github.com/{branch}',
+    return cfg | dict(public=cfg['user']!=NOBODY, home=f'https://github.com/{place}',
+                      source=f'https://github.com/{branch}',
                       colab=f'https://colab.research.google.com/github/{branch}/nbs',
+                      kaggle=f'https://kaggle.com/kernels/welcome?src=https://github.com/{branch}/nbs',
+                      binder=f'https://mybinder.org/v2/gh/{place}/{cfg["branch"]}?labpath=nbs',
                       site=f'https://{cfg["user"]}.github.io/{cfg["repo"]}/')
 
 PREFIX = f'/{settings()["repo"]}/'  # where GitHub Pages puts the site
@@ -69,9 +77,11 @@ def anchors(text):
     "The Markdown `text` with the ids of headings in its links as this site gives them"
     return re.sub(r'\]\(([\w./]+\.ipynb)?#([^)]+)\)', lambda m: f']({m[1] or ""}#{heading_id(m[2])})', text)
 
+PAPERS = {'CONTRIBUTING.md': 'contribute.md', 'CODE_OF_CONDUCT.md': 'conduct.md'}
+
 def on_site(file):
     "Where the site has the project's `file`: nbs/ and site/ become one folder"
-    return 'contribute.md' if file=='CONTRIBUTING.md' else re.sub('^(nbs|site)/', '', file)
+    return PAPERS.get(file) or re.sub('^(nbs|site)/', '', file)
 
 def beside(text, file):
     "The Markdown `text` of the project's `file` with links that fit the site"
@@ -87,17 +97,69 @@ def front_matter(text):
     front = yaml.safe_dump(dict(title=m[1], description=m[2]), sort_keys=False)
     return f'---\n{front}---\n{text[m.end():]}'
 
+def reachable(text, cfg):
+    "The Markdown `text` without links to the project's address if it has none"
+    nowhere = rf'\[([^\[\]]*)\]\(https://(?:github\.com/)?{NOBODY}[^)]*\)'
+    return text if cfg['public'] else re.sub(nowhere, r'\1', text)
+
+def inward(text, cfg):
+    "The Markdown `text` with links that lead to the published site kept within this one"
+    def link(m):
+        page = m[1] or 'index'
+        return f']({page}.ipynb' if (ROOT/'nbs'/f'{page}.ipynb').exists() else f']({page}.html'
+    return re.sub(rf'\]\({re.escape(cfg["site"])}(?:([\w/]+)\.html|(?=\)))', link, text)
+
 def page_text(text, page, documented, cfg):
     "The Markdown `text` of nbdev as `page` of this site shows it: links fit, formulas are MathML"
     def link(m):
         target,names = documented.get(m[2], (None,()))
         return f'[{m[1]}]({relative(page, target)}.ipynb#{m[3]})' if m[3] in names else m[1]
+    # nbdev links a name inside the text of a link, too
+    inner = r'\[([^\[\]]*)\[(`[^`]+`)\]\(/[^)]*\)([^\[\]]*)\]\('
+    text = re.sub(inner, r'[\1\2\3](', reachable(inward(text, cfg), cfg))
     # nbdev links every definition, exported or not
     text = anchors(re.sub(r'\[(`[^`]+`)\]\(/([\w/]+\.html)#([^)]*)\)', link, text))
+    if not cfg['public']: text = re.sub(r'\[source\]\(/blob/[^)]*\)(\{[^}]*\})?\n*', '', text)
     text = re.sub(r'\]\(/blob/[^/]*/', f']({cfg["source"]}/', text)
     # how nbdev writes some signatures
     text = text.replace(':NoneType=None', '=None').replace('__main__.', '')
     return outside_code(lambda part: korean(mathml(part)), beside(text, f'nbs/{page}.ipynb'))
+
+# The glossary
+
+GLOSSARY_ROW = r'\| (.+?) \| (.+?) \| (.+?) \| (\[\d+\]\(.+?\)) \|'
+
+def word_id(word):
+    "The id of a word of the glossary on its page"
+    return re.sub(r'\W+', '-', word.lower()).strip('-')
+
+def glossary_rows():
+    "The rows of the glossary: English, Korean, meaning, lesson"
+    cells = nbformat.read(ROOT/'nbs'/'glossary.ipynb', as_version=4).cells
+    return [row for c in cells for row in re.findall(rf'^{GLOSSARY_ROW}$', c.source, re.M)]
+
+def with_anchors(text):
+    "The Markdown `text` of the glossary with an id for each word, and links to the first word of each letter"
+    first = {}
+    for word,*_ in glossary_rows(): first.setdefault(word[0].upper(), word)
+    letters = ' '.join(f'<a href="#{word_id(word)}">{letter}</a>' for letter,word in first.items())
+    def row(m): return m[0].replace(m[1], f'<span id="{word_id(m[1])}">{m[1]}</span>', 1)
+    text = re.sub(rf'^{GLOSSARY_ROW}$', row, text, flags=re.M)
+    jump = f'<nav class="letters" aria-label="First letters">{letters}</nav>'
+    return f'{jump}\n\n:::: {{.glossary}}\n\n{text}\n\n::::'
+
+def with_words(text, words):
+    """The Markdown `text` with links at those of the `words` of the glossary that it sets in italics.
+
+    They are taken out of `words`: a page links each once."""
+    def link(m):
+        word = m[1].lower()
+        known = next((o for o in (word, word.removesuffix('s'), word.removesuffix('es')) if o in words), None)
+        if not known: return m[0]
+        words.remove(known)
+        return f'[{m[0]}](glossary.ipynb#{word_id(known)})'
+    italics = r'(?<![*\w\[])\*([A-Za-z][\w -]*\w)\*(?![*\w\]])'
+    return outside_code(lambda part: re.sub(italics, link, part), text)
 
 def documented_names(page):
     "The names that the notebook of `page` shows with their arguments, in lower case as in their ids"
@@ -111,9 +173,55 @@ def launch_links(page, cfg):
     cards = relative(page, 'cards/fastbook_ch4')
     asked = page in ('questions','glossary')
     deck = f' <a href="{cards}.apkg">Cards for Anki</a> <a href="{cards}.csv">Cards as a table</a>'*asked
-    return (f'<p class="launch"><a href="{file}" download="{name}">Download the notebook</a> '
-            f'<a href="{cfg["colab"]}/{page}.ipynb">Open in Colab</a> '
-            f'<a href="{cfg["source"]}/nbs/{page}.ipynb">View the source</a>{deck}</p>')
+    places = {'Open in Colab': cfg['colab'], 'Kaggle': cfg['kaggle'], 'Binder': cfg['binder'],
+              'View the source': f'{cfg["source"]}/nbs'}
+    links = [f' <a href="{place}/{page}.ipynb">{text}</a>' for text,place in places.items()]
+    there = ''.join(links)*cfg['public']
+    return f'<p class="launch"><a href="{file}" download="{name}">Download the notebook</a>{there}{deck}</p>'
+
+def directive(cell, name):
+    "What the line `#| name: …` of `cell` says, or None"
+    m = re.search(rf'^#\|\s*{name}:\s*(.*)', cell.source, re.M)
+    return m and m[1]
+
+def plots(cells):
+    "The `cells` that show a picture, each with its output"
+    outs = [(i, c, out) for i,c in enumerate(cells) for out in c.get('outputs', [])]
+    return [(i, c, out) for i,c,out in outs if 'image/png' in out.get('data', {}) and directive(c, 'fig-alt')]
+
+def only_imports(cell):
+    "Whether `cell` imports and does nothing else"
+    if cell.cell_type!='code': return False
+    try: body = ast.parse(cell.source).body
+    except SyntaxError: return False
+    return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
+
+def with_cover(page, front, top, cells):
+    """Show a picture of `page` in its cell `top`, unless it begins with one, and beside links to the page.
+
+    It is the one of the cell marked `#| cover: true`, or the first."""
+    found = plots(cells)
+    if not found: return
+    _,cell,out = next((o for o in found if directive(o[1], 'cover')=='true'), found[0])
+    file = PROC/'covers'/f'{page}.png'
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(base64.b64decode(out.data['image/png']))
+    front.source = front.source.replace('\n---', f'\nimage: covers/{page}.png\n---', 1)
+    before = [c for c in cells[:found[0][0]] if not only_imports(c)]
+    if sum(len(c.source) for c in before)<EARLY: return
+    shown = out.metadata.get('image/png', {})
+    size = ''.join(f' {k}="{v}"' for k,v in shown.items())
+    if shown: size += f' style="max-width: min(100%, {shown["width"]}px)"'
+    alt = escape(directive(cell, 'fig-alt'))
+    top.source += f'\n\n<p class="cover"><img src="covers/{page}.png" alt="{alt}"{size}></p>'
+
+BOARD = '<div class="widget" id="draw-widget">The drawing board needs JavaScript.</div>'
+
+def with_board(top, cells):
+    "Put the drawing board beside the first `cells` of the first page, from `top` to how to begin"
+    begin, = (c for c in cells if 'Begin here:' in c.source)
+    top.source = '::::: {.front}\n\n:::: {.first}'
+    begin.source += f'\n\n::::\n\n{BOARD}\n\n:::::'
 
 def work_lines(code):
     "How many lines of `code` do something: docstrings and the further lines of a statement do not count"
@@ -159,11 +267,12 @@ def with_code(page, cells):
     kept = {c.id: c for c in cells if not c.get('has_sd')}
     docs = {re.search(r'^show_doc\((.+)\)', c.source, re.M)[1]: c for c in cells if c.get('has_sd')}
     new = []
+    teaches = page[0].isdigit() or page=='same_bits'
     for cell in nbformat.read(ROOT/'nbs'/f'{page}.ipynb', as_version=4).cells:
         directives = re.match(r'(#\|.*\n?)*', cell.source)[0]
         if cell.id in kept: new.append(kept[cell.id])
         elif '#| export' in directives and '#| hide' not in directives:
-            new += definition(cell.source.removeprefix(directives), docs, page[0].isdigit())
+            new += definition(cell.source.removeprefix(directives), docs, teaches)
     lost = {c.id for c in cells}-{c.id for c in new}
     if lost: raise ValueError(f'{page}: cells {sorted(lost)} of nbdev have no place in nbs/')
     return new
@@ -180,11 +289,20 @@ def finish(page, documented, cfg):
     # 01_data.html keeps its number
     front.source = re.sub(r'^output-file: .*\n', '', front.source, flags=re.M)
     if page!='index': warning.source = launch_links(page, cfg)
+    if page=='index' or page[0].isdigit(): with_cover(page, front, warning, rest)
+    words = {english.lower() for english,*_ in glossary_rows()} if page[0].isdigit() else set()
     for cell in rest:
-        if cell.cell_type=='markdown': cell.source = page_text(cell.source, page, documented, cfg)
+        if only_imports(cell) and cell.source[:2]!='#|':
+            cell.source = f'#| code-fold: true\n#| code-summary: Imports\n{cell.source}'
+        if cell.cell_type=='markdown':
+            cell.source = page_text(with_words(cell.source, words), page, documented, cfg)
         for data in (out.data for out in cell.get('outputs', []) if 'data' in out):
             if 'text/markdown' not in data: continue
             data['text/markdown'] = page_text(data['text/markdown'], page, documented, cfg)
+    if page=='index': with_board(warning, rest)
+    if page=='glossary':
+        table, = (c for c in rest if '| English |' in c.source)
+        table.source = with_anchors(table.source)
     nbformat.write(nb, f)
     return yaml.safe_load(front.source.strip('-\n'))['title']
 
@@ -217,7 +335,8 @@ def api_entry(name, obj, module, page, cfg):
     doc = 'A constant.'
     if is_def: doc = first_line(obj)
     elif len(repr(obj))<100 and '/' not in repr(obj): doc = f'A constant: `{obj!r}`.'
-    return f'- {call}  \n  {doc} [source]({cfg["source"]}/{PACKAGE}/{file}{line})'
+    source = f' [source]({cfg["source"]}/{PACKAGE}/{file}{line})'*cfg['public']
+    return f'- {call}  \n  {doc}{source}'
 
 def by_hand(exported):
     "The modules, beside those `exported` from notebooks, that say in `__all__` what they offer"
@@ -271,6 +390,13 @@ def order(cfg):
     files = walk(cfg['website']['sidebar']['contents'])
     return [p.removesuffix('.ipynb') for p in files if p.endswith('.ipynb')]
 
+def address(cfg):
+    "What the settings of the site have besides when the project has an address"
+    if not cfg['public']: return {}
+    github = dict(text='GitHub', href=cfg['home'])
+    return {'site-url': cfg['site'], 'repo-url': cfg['home'], 'repo-actions': ['issue'],
+            'navbar': {'right': [github]}}
+
 def prepare():
     "Fill `_proc/` with all that a renderer needs"
     os.environ['PYTHONPATH'] = str(ROOT)
@@ -288,14 +414,18 @@ def prepare():
     titles = {p: finish(p, documented, cfg) for p in pages}
     shutil.copytree(ROOT/'site', PROC, dirs_exist_ok=True)
     shutil.copy(ROOT/PACKAGE/'app'/'static'/'pad.js', PROC)  # the board of `ch4 app`
-    for name in ('widgets.js','widgets.css','digit_weights.json'):
-        shutil.copy(ROOT/PACKAGE/'touch'/name, PROC)
+    for name in ('widgets.js','widgets.css'): shutil.copy(ROOT/PACKAGE/'touch'/name, PROC)
+    # a script can be loaded from a folder, too, where a browser fetches nothing
+    weights = read(ROOT/PACKAGE/'touch'/'digit_weights.json')
+    write(PROC/'digit_weights.js', f"loaded('digit_weights', {weights})\n")
+    subprocess.run([sys.executable, ROOT/'tools'/'digit_sheet.py', PROC], check=True)
     texts = {f'site/{f.name}': read(f) for f in (ROOT/'site').glob('*.md')}
     texts['CONTRIBUTING.md'] = front_matter(read(ROOT/'CONTRIBUTING.md'))
-    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(text), file))
+    conduct = read(ROOT/'CODE_OF_CONDUCT.md')
+    texts['CODE_OF_CONDUCT.md'] = re.sub(r'\A# (.+)\n', r'---\ntitle: \1\n---\n', conduct)
+    for file,text in texts.items(): write(PROC/on_site(file), beside(anchors(reachable(text, cfg)), file))
     shutil.copy(quarto, PROC)
-    address = {'website': {'site-url': cfg['site'], 'repo-url': cfg['home']}}
-    write(PROC/'_address.yml', yaml.safe_dump(address))
+    write(PROC/'_address.yml', yaml.safe_dump({'website': address(cfg)}))
     write(PROC/'api.md', api_index(titles, cfg))
 
 def picture_sizes():
@@ -311,11 +441,29 @@ def sized(page, sizes):
         given = sizes.get(m[1], {})
         wide = ' data-wide' if given.get('width', 0)>600 else ''
         return m[0] + ''.join(f' {k}="{v}"' for k,v in given.items()) + wide
-    return re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
+    page = re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
+    # Quarto writes the size, and pictures into files
+    wide = r'<img\b(?=[^>]*\bwidth="(\d+)")(?![^>]*data-wide)'
+    return re.sub(wide, lambda m: m[0]+' data-wide'*(int(m[1])>600), page)
+
+def own_parts(page):
+    """The HTML `page` without scripts and styles of other hosts.
+
+    Quarto adds RequireJS and jQuery where an output is HTML; nothing here uses them."""
+    page = re.sub(r'<script\b[^>]*\bsrc="(?:https?:)?//[^>]*>\s*</script>', '', page)
+    page = re.sub(r"<script\b[^>]*>\s*define\('jquery'.*?</script>", '', page, flags=re.S)
+    away = r'<link\b(?=[^>]*\brel="(?:stylesheet|preconnect|preload)")[^>]*\bhref="(?:https?:)?//[^>]*>'
+    return re.sub(away, '', page)
+
+def own_fonts(css):
+    "The style sheet `css` without the fonts that it would import from another host"
+    place = r'''"(?:https?:)?//[^"]*"|'(?:https?:)?//[^']*'|(?:https?:)?//[^)"']*'''
+    return re.sub(rf'@import\s*(?:url\(\s*)?(?:{place})\s*\)?[^;]*;?', '', css)
 
 def plain(text):
     "The Markdown `text` of a page's copy without what only the page needs"
     text = re.sub(r'<p class="launch">.*?</p>\s*', '', text, flags=re.S)
+    text = re.sub(r'(\]\([^)\n]+\))\{[^}\n]*\}', r'\1', text)
     return re.sub(r'^(### .+) \{\..+\}$', r'\1', text, flags=re.M).replace(SIGNATURE, '```python\n')
 
 def with_scripts(html, page):
@@ -328,6 +476,12 @@ def renderer(quarto=False):
     if not tool[0]: sys.exit('Quarto is not installed. `make docs` builds the same site without it.')
     return tool
 
+# The base of links on 404.html: where GitHub Pages puts the site, the root of a host, or a folder
+BASE = f"""<base href="{PREFIX}"><script>
+if (location.protocol === 'file:') document.querySelector('base').remove()
+else if (!location.pathname.startsWith('{PREFIX}')) document.querySelector('base').href = '/'
+</script>"""
+
 def render(tool):
     "Render `_proc/` into `_docs/` with the program `tool`"
     subprocess.run([*tool, 'render', PROC], check=True)
@@ -339,14 +493,21 @@ def render(tool):
         shutil.copy(f, copy)
     sizes = picture_sizes()
     for f in DOCS.rglob('*.html'):
-        write(f, with_scripts(sized(read(f), sizes), f.relative_to(DOCS).as_posix()))
+        text = re.sub(r'<script src="[./]*site_libs/fuse/fuse\.min\.js"></script>', '', read(f))
+        # what is empty heads no column
+        text = re.sub(r'<th([^>]*)>(?:\s|&nbsp;)*</th>', r'<td\1></td>', text)
+        write(f, with_scripts(sized(own_parts(text), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
-    subprocess.run([sys.executable, ROOT/'tools'/'cards.py', DOCS/'cards'], check=True)
+    shutil.copytree(PROC/'covers', DOCS/'covers', dirs_exist_ok=True)
+    steps = [('cards', DOCS/'cards'), ('same_bits', DOCS)]
+    # Quarto has a search and icons of its own
+    if (DOCS/'site_libs'/'smalldocs.js').exists(): steps += [('search_index', DOCS), ('icons', DOCS)]
+    for name,folder in steps: subprocess.run([sys.executable, ROOT/'tools'/f'{name}.py', folder], check=True)
     # GitHub Pages shows 404.html at whatever address was asked for, so its links need a base
     missing = DOCS/'404.html'
-    write(missing, read(missing).replace('<head>', f'<head><base href="{PREFIX}">', 1))
+    write(missing, read(missing).replace('<head>', f'<head>{BASE}', 1))
     # themes ask another host for fonts; the site uses those of the reader's system
-    for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
+    for f in DOCS.rglob('*.css'): write(f, own_fonts(read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')
 
 # Preview

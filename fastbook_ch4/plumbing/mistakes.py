@@ -41,6 +41,10 @@ def _headline(n_wrong, n, n_shown):
     if not n_wrong: return f'all {n} right'
     return f'{n_wrong} of {n} wrong' + (f', the {n_shown} surest' if n_wrong>n_shown else '')
 
+def _sure(p):
+    "How sure a model is that gives its answer the probability `p`, in words: no model is certain"
+    return f'{p:.1%} sure' if p<.999 else 'over 99.9% sure'
+
 def show_mistakes(
     images,  # (n, h, w) float in 0..1
     probs,   # (n,) probability of target 1, or (n, labels) of each target
@@ -60,7 +64,7 @@ def show_mistakes(
     for ax,i in zip(axs, shown):
         p = torch.stack([1-probs[i],probs[i]]) if len(names)==2 else probs[i]
         ax.imshow(images[i].cpu(), cmap='Greys', vmin=0, vmax=1)
-        ax.set_title(f'is {names[int(truth[i])]}, says {names[p.argmax()]}\n{p.max():.1%} sure', fontsize=10)
+        ax.set_title(f'is {names[int(truth[i])]}, says {names[p.argmax()]}\n{_sure(p.max())}', fontsize=10)
     fig.suptitle(title+_headline(len(wrong), len(probs), len(shown)), fontsize=11)
     return fig
 

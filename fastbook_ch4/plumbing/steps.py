@@ -337,12 +337,12 @@ def plot_ladder(
     for i,r in enumerate(rungs):
         left.annotate(f'{errors[i]:.2f} %  ({r.total-r.correct:,} wrong)', (errors[i],i), **near)
         right.annotate(f'{r.seconds:.2g} s', (r.seconds,i), **near)
-    left.set(title=f'{best.step} makes the fewest mistakes',
+    left.set(title=f'{best.step} makes the fewest mistakes'*(len(rungs)>1),
              xlabel='wrong answers on validation images (%)', xlim=(0, 1.7*max(errors+[.1])),
              yticks=range(len(rungs)), yticklabels=[r.title for r in rungs])
     left.invert_yaxis()
-    right.set(title=f'{slowest.step} takes longest', xlabel='seconds to train and predict (logarithmic)',
-              xscale='log', xlim=(.3*min(seconds), 8*max(seconds)))
+    right.set(title=f'{slowest.step} takes longest'*(len(rungs)>1), xscale='log',
+              xlabel='seconds to train and predict (logarithmic)', xlim=(.3*min(seconds), 8*max(seconds)))
     right.xaxis.set_major_formatter('{x:g}')
     right.minorticks_off()  # their labels would overlap where the axis is short
     right.grid(axis='x', color='#dddddd', zorder=0)

@@ -49,6 +49,7 @@ function plot({xlim, ylim, xlabel, title}) {
     line(points, cls = 'line') {
       const near = v => Math.max(-1e5, Math.min(1e5, v)).toFixed(1)
       const finite = points.filter(p => p.every(Number.isFinite))
+      if (!finite.length) return
       const d = finite.map(([x, y]) => `${near(px(x))} ${near(py(y))}`).join('L')
       node.append(make('path', {class: cls, d: `M${d}`, 'clip-path': `url(#${clip})`}))
     },
@@ -229,8 +230,9 @@ function toDigit(strokes) {
 
 // Values in -1..1 as a picture: blue speaks for the first label, red for the second
 function paint(canvas, values, colour) {
-  const g = canvas.getContext('2d'), image = g.createImageData(SIDE, SIDE)
-  values.forEach((v, i) => image.data.set([...colour(v), 255], 4 * i))
+  const g = canvas.getContext('2d'), image = g.createImageData(canvas.width, canvas.height)
+  image.data.fill(255)
+  values.forEach((v, i) => image.data.set(colour(v), 4 * i))
   g.putImageData(image, 0, 0)
 }
 const grey = v => [255 - 255 * v, 255 - 255 * v, 255 - 255 * v]
@@ -239,58 +241,73 @@ const blueRed = v => {
   return away.map(a => 255 - a * k)
 }
 
+// A picture of so many pixels with its caption
+function picture(label, caption, width = SIDE, height = SIDE) {
+  const canvas = make('canvas', {width, height, role: 'img', 'aria-label': label})
+  const below = make('figcaption', {}, caption)
+  return {canvas, caption: below, figure: make('figure', {}, canvas, below)}
+}
+
+function button(text, pressed) {
+  const b = make('button', {type: 'button'}, text)
+  b.addEventListener('click', pressed)
+  return b
+}
+
+// What a model says that gives the first of two labels the probability `prob`
+function says(prob, labels) {
+  const sure = 100 * Math.max(prob, 1 - prob)
+  return `${labels[prob > .5 ? 0 : 1]}, ${sure > 99.9 ? 'more than 99.9' : sure.toFixed(1)} % sure`
+}
+
 const KEYS = 'arrow keys move the pen, Space lowers or lifts it, Delete clears'
 
-widget('draw-widget', 'Draw a 3 or a 7', async (el, load) => {
+// A board in `el`, with `views` beside it. `read` gets the 784 pixels of a drawing, or null where there is none, and
+// returns what to say. `again` asks it about the same pixels.
+function drawingBoard(el, read, ...views) {
   const canvas = make('canvas', {class: 'pad', width: 280, height: 280, tabindex: 0, role: 'application',
     'aria-label': `Drawing area. Draw with the mouse or a finger. With the keyboard: ${KEYS}.`})
-  const small = (label, caption) => {
-    const canvas = make('canvas', {width: SIDE, height: SIDE, role: 'img', 'aria-label': label})
-    return {canvas, figure: make('figure', {}, canvas, make('figcaption', {}, caption))}
-  }
-  const seen = small('The drawing as 28 by 28 pixels', 'What the model sees: 28 × 28 pixels')
-  const weights = small('The 784 weights: a blue 3 and a red 7 across it',
-                        'Its weights: blue speaks for 3, red for 7')
-  const votes = small('Pixel times weight', 'Pixel × weight: what counted for which')
-  const answer = make('output', {class: 'answer', 'aria-live': 'polite'}, 'Loading the weights …')
-  const button = (text, f) => {
-    const b = make('button', {type: 'button'}, text)
-    b.addEventListener('click', f)
-    return b
-  }
-  const views = make('div', {class: 'views'}, seen.figure, weights.figure, votes.figure)
-  const buttons = Object.keys(EXAMPLES).map(d =>
-    button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => example(d)))
+  const seen = picture('The drawing as 28 by 28 pixels', 'What the model sees: 28 × 28 pixels')
+  const answer = make('output', {class: 'answer', 'aria-live': 'polite'})
+  const examples = Object.keys(EXAMPLES).map(d => button(`Show ${d === '8' ? 'an' : 'a'} ${d}`, () => {
+    pad.set(EXAMPLES[d].map(s => s.map(([x, y]) => [60 + 160 * x, 40 + 200 * y])))
+    show()
+  }))
   el.append(answer, make('p', {}, `With the mouse, a finger or the keyboard (${KEYS}).`),
-            make('div', {class: 'boards'}, make('figure', {}, canvas), views),
-            make('div', {class: 'controls'}, button('Clear', () => pad.clear()), ...buttons))
+            make('div', {class: 'boards'}, make('figure', {}, canvas),
+                 make('div', {class: 'views'}, seen.figure, ...views.map(v => v.figure))),
+            make('div', {class: 'controls'}, button('Clear', () => pad.clear()), ...examples))
 
   const pad = drawingPad(canvas)
-  let model = null, status = 'Loading the weights …'
-  for (const event of ['input', 'change']) canvas.addEventListener(event, show)
-  function example(digit) {
-    pad.set(EXAMPLES[digit].map(s => s.map(([x, y]) => [60 + 160 * x, 40 + 200 * y])))
-    show()
-  }
-
+  let pixels = null
+  const again = () => { answer.textContent = read(pixels) }
   function show() {
-    const pixels = pad.strokes.length ? toDigit(pad.strokes) : Array(SIDE * SIDE).fill(0)
-    paint(seen.canvas, pixels, grey)
-    if (!model) { answer.textContent = status; return }
+    pixels = pad.strokes.length ? toDigit(pad.strokes) : null
+    paint(seen.canvas, pixels || Array(SIDE * SIDE).fill(0), grey)
+    again()
+  }
+  for (const event of ['input', 'change']) canvas.addEventListener(event, show)
+  show()
+  return {answer, again}
+}
+
+widget('draw-widget', 'Draw a 3 or a 7', async (el, load) => {
+  const weights = picture('The 784 weights: a blue 3 and a red 7 across it',
+                          'Its weights: blue speaks for 3, red for 7')
+  const votes = picture('Pixel times weight', 'Pixel × weight: what counted for which')
+  let model = null, status = 'Loading the weights …'
+  const board = drawingBoard(el, pixels => {
+    if (!model) return status
     const largest = Math.max(...model.weights.map(Math.abs))
     paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueRed)
-    paint(votes.canvas, pixels.map((p, i) => p * model.weights[i] / largest * 1.5), blueRed)
-    if (!pad.strokes.length) { answer.textContent = 'Nothing drawn yet.'; return }
+    paint(votes.canvas, model.weights.map((w, i) => (pixels ? pixels[i] : 0) * w / largest * 1.5), blueRed)
+    if (!pixels) return 'Nothing drawn yet.'
     const logit = pixels.reduce((sum, p, i) => sum + p * model.weights[i], model.bias)
-    const prob = 1 / (1 + Math.exp(-logit)), sure = 100 * Math.max(prob, 1 - prob)
-    const said = sure > 99.9 ? 'more than 99.9' : sure.toFixed(1)
-    answer.textContent = `${model.labels[prob > .5 ? 0 : 1]}, ${said} % sure`
-  }
-
-  show()
+    return says(1 / (1 + Math.exp(-logit)), model.labels)
+  }, weights, votes)
   try { model = await load() }
   catch {
     status = 'The weights could not be loaded, so the model cannot answer. Reload the page to try again.'
   }
-  show()
+  board.again()
 })
