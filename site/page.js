@@ -43,6 +43,20 @@ for (const out of document.querySelectorAll('.cell-output > pre')) {
   out.classList.toggle('wrapped', !columns)
 }
 
+// Quarto marks the dark theme on the body, and gives a table no room to scroll
+if (document.body.matches('.quarto-light, .quarto-dark')) {
+  const dark = () => document.documentElement.classList.toggle('quarto-dark', document.body.matches('.quarto-dark'))
+  new MutationObserver(dark).observe(document.body, { attributeFilter: ['class'] })
+  dark()
+}
+for (const table of document.querySelectorAll('main table')) {
+  if (table.closest('.sd-table, .cell-output-display, .widget')) continue
+  const room = document.createElement('div')
+  room.className = 'sd-table'
+  table.replaceWith(room)
+  room.append(table)
+}
+
 // What scrolls sideways can be reached and scrolled, and fades where it goes on
 const wide = 'pre, .sd-table, .cell-output-display'
 const fade = el => el.classList.toggle('goes-on', el.scrollWidth - el.clientWidth - el.scrollLeft > 2)

@@ -12,7 +12,7 @@ PAGE = '''<!doctype html><html><body><nav>Menu</nav><main>
 <div class="description">What a sum is.</div></header><p class="launch"><a href="x.ipynb">Download</a></p>
 <section id="two"><h2>Two</h2>
 <div class="code-copy-outer-scaffold"><pre><code class="sourceCode python"><span>1</span>+1</code></pre>
-<button>Copy</button></div>
+<button>Copy</button></div><a onclick="up()">Top</a>
 <div class="cell-output"><pre><code>2</code></pre></div>
 <details class="code-fold"><summary>Code</summary><pre><code>long</code></pre></details>
 <p>See <a href="b.html#there">there</a>, <a href="#two">here</a>, <a href="plumbing/c.html">machinery</a>,
@@ -44,7 +44,7 @@ def test_a_chapter_begins_with_its_title(chapter):
 
 def test_what_only_the_site_needs_stays_there(chapter):
     text = chapter().get_text()
-    for word in ('Menu','Download','Copy','Code','long','Next'): assert word not in text
+    for word in ('Menu','Download','Copy','Top','Code','long','Next'): assert word not in text
 
 def test_code_has_its_language_and_output_its_mark(chapter):
     code,output = chapter().find_all('pre')
@@ -104,11 +104,13 @@ def xhtml(made):
         return [BeautifulSoup(z.read(name), 'html.parser') for name in names]
 
 @pytest.mark.full
-def test_the_epub_has_chapters_formulas_pictures_and_answers(made):
+def test_the_epub_has_chapters_formulas_pictures_and_answers(made, project):  # noqa: F811
     chapters,tool = xhtml(made),load_tool('book')
+    pages = [(project/'_docs'/f'{p}.html').read_text(encoding='utf8') for p in tool.pages(tool.load_docs())]
     titles = texts(soup.find('h1') for soup in chapters)
-    assert len(chapters)==len(tool.pages(tool.load_docs()))+1 and titles[-3]=='Answers'
-    assert sum(len(soup.find_all('math')) for soup in chapters)>=20
+    assert len(chapters)==len(pages)+1 and titles[-3]=='Answers'
+    formulas = sum(len(soup.find_all('math')) for soup in chapters)
+    assert formulas==sum(page.count('<math') for page in pages)>0
     pictures = [img for soup in chapters for img in soup.find_all('img')]
     assert len(pictures)>100 and all(len(img.get('alt', ''))>=15 for img in pictures)
     lessons = [t for t in titles if t in texts(chapters[-3].find_all('h2'))]

@@ -60,6 +60,7 @@ def test_in_every_other_python_of_this_machine(folder):
     if not others: pytest.skip('there is no other Python from 3.11 on')
     for version,python in others.items(): assert run(folder, TRAIN, python)==[DIGEST], version
 
+@pytest.mark.full
 @pytest.mark.parametrize('machine', MACHINES)
 def test_on_every_machine(folder, machine): assert run(folder, TRAIN, env=MACHINES[machine])==[DIGEST]
 

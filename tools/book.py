@@ -18,7 +18,7 @@ TITLE = 'Under the hood of a digit classifier'
 LEFT_OUT = 'figures',  # 400 rows, best looked up on the site
 AT_THE_END = 'turns','licence'
 ANSWERS = 'Answers','Answer','Hints'  # folds that answer a question
-ONLY_SITE = ('nav, script, style, button, hr, .launch, .cover, .code-fold, .front .widget, '
+ONLY_SITE = ('nav, script, style, button, [onclick], hr, .launch, .cover, .code-fold, .front .widget, '
              '.quarto-title-meta, a[style*="float"]')
 BROWSERS = 'chromium','chromium-browser','google-chrome','chrome'
 
@@ -153,8 +153,8 @@ def tools():
 
 def pandoc(source, dest, *options):
     "Convert the page `source` to the file `dest`"
-    cmd = [tools()[0], source, '--from', 'html', '--output', dest, '--toc', '--toc-depth', '2']
-    subprocess.run([*cmd, '--css', STYLE, *options], check=True)
+    usual = '--from', 'html', '--mathml', '--toc', '--toc-depth', '2', '--css', STYLE
+    subprocess.run([tools()[0], source, '--output', dest, *usual, *options], check=True)
 
 def metadata(cfg):
     "What an ePub says about itself, as options of pandoc"
@@ -190,7 +190,7 @@ def main(dest=ROOT/'book'):
         about = metadata(docs.settings())
         name = docs.settings()['lib_name']
         pandoc(source, dest/f'{name}.epub', '--to', 'epub3', *about)
-        pandoc(source, printed, '--to', 'html5', '--standalone', '--embed-resources', '--mathml', *about)
+        pandoc(source, printed, '--to', 'html5', '--standalone', '--embed-resources', *about)
         print_pdf(printed, dest/f'{name}.pdf')
     print(f'The book is in {dest}.')
 

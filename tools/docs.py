@@ -209,7 +209,9 @@ def with_cover(page, front, top, cells):
     front.source = front.source.replace('\n---', f'\nimage: covers/{page}.png\n---', 1)
     before = [c for c in cells[:found[0][0]] if not only_imports(c)]
     if sum(len(c.source) for c in before)<EARLY: return
-    size = ''.join(f' {k}="{v}"' for k,v in out.metadata.get('image/png', {}).items())
+    shown = out.metadata.get('image/png', {})
+    size = ''.join(f' {k}="{v}"' for k,v in shown.items())
+    if shown: size += f' style="max-width: min(100%, {shown["width"]}px)"'
     alt = escape(directive(cell, 'fig-alt'))
     top.source += f'\n\n<p class="cover"><img src="covers/{page}.png" alt="{alt}"{size}></p>'
 
@@ -439,7 +441,24 @@ def sized(page, sizes):
         given = sizes.get(m[1], {})
         wide = ' data-wide' if given.get('width', 0)>600 else ''
         return m[0] + ''.join(f' {k}="{v}"' for k,v in given.items()) + wide
-    return re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
+    page = re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
+    # Quarto writes the size, and pictures into files
+    wide = r'<img\b(?=[^>]*\bwidth="(\d+)")(?![^>]*data-wide)'
+    return re.sub(wide, lambda m: m[0]+' data-wide'*(int(m[1])>600), page)
+
+def own_parts(page):
+    """The HTML `page` without scripts and styles of other hosts.
+
+    Quarto adds RequireJS and jQuery where an output is HTML; nothing here uses them."""
+    page = re.sub(r'<script\b[^>]*\bsrc="(?:https?:)?//[^>]*>\s*</script>', '', page)
+    page = re.sub(r"<script\b[^>]*>\s*define\('jquery'.*?</script>", '', page, flags=re.S)
+    away = r'<link\b(?=[^>]*\brel="(?:stylesheet|preconnect|preload)")[^>]*\bhref="(?:https?:)?//[^>]*>'
+    return re.sub(away, '', page)
+
+def own_fonts(css):
+    "The style sheet `css` without the fonts that it would import from another host"
+    place = r'''"(?:https?:)?//[^"]*"|'(?:https?:)?//[^']*'|(?:https?:)?//[^)"']*'''
+    return re.sub(rf'@import\s*(?:url\(\s*)?(?:{place})\s*\)?[^;]*;?', '', css)
 
 def plain(text):
     "The Markdown `text` of a page's copy without what only the page needs"
@@ -477,7 +496,7 @@ def render(tool):
         text = re.sub(r'<script src="[./]*site_libs/fuse/fuse\.min\.js"></script>', '', read(f))
         # what is empty heads no column
         text = re.sub(r'<th([^>]*)>(?:\s|&nbsp;)*</th>', r'<td\1></td>', text)
-        write(f, with_scripts(sized(text, sizes), f.relative_to(DOCS).as_posix()))
+        write(f, with_scripts(sized(own_parts(text), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
     shutil.copytree(PROC/'covers', DOCS/'covers', dirs_exist_ok=True)
     steps = [('cards', DOCS/'cards'), ('same_bits', DOCS)]
@@ -488,7 +507,7 @@ def render(tool):
     missing = DOCS/'404.html'
     write(missing, read(missing).replace('<head>', f'<head>{BASE}', 1))
     # themes ask another host for fonts; the site uses those of the reader's system
-    for f in DOCS.rglob('*.css'): write(f, re.sub(r'@import url\(["\']?https?:[^)]*\);?', '', read(f)))
+    for f in DOCS.rglob('*.css'): write(f, own_fonts(read(f)))
     print(f'The site is in {DOCS}. `make docs-serve` shows it.')
 
 # Preview

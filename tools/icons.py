@@ -19,7 +19,8 @@ def used(site, style):
 
 def keep_used(site):
     "Shrink style and font of the icons in the folder `site`; returns the names that are left"
-    style = next(site.rglob('bootstrap-icons.min.css'))
+    style = next(site.rglob('bootstrap-icons.min.css'), None)
+    if not style: return []  # Quarto brings its own, under another name
     css,names = style.read_text(encoding='utf8'),used(site, style)
     kept = {name: int(code, 16) for name,code in RULE.findall(css) if name in names}
     if not kept: raise ValueError(f'None of the icons that the site shows is in {style.name}.')
