@@ -15,7 +15,7 @@ def page_html(digit_model, origin):
     "The page on which `digit_model`, which in the words of `origin` came from there, reads what is drawn"
     from ..plumbing.images import in_words
     about = f'Draw a {in_words(digit_model.labels, "or")}, or upload a picture of one.'
-    model = f'It is read by the model ({digit_model.architecture}) that {origin}.'
+    model = f'What you draw is read by the model ({digit_model.architecture}) that {origin}.'
     if digit_model.accuracy is not None:
         right = _percent(digit_model.accuracy)
         model += f' The model was right for {right} of its validation images; yours may look different.'
