@@ -207,7 +207,7 @@ def do_part(
     model = train(images, lambda share: print(share, flush=True))
     if not rank_distrib(): torch.save(model.cpu(), Path(folder)/'model.pt')
 
-# %% ../../nbs/plumbing/together.ipynb #d4ee88f2
+# %% ../../nbs/plumbing/together.ipynb #c1f0b8e0
 def train_together(
     train,  # Function of the images and of `report` that returns a module; it stands in a module of its own
     n,      # Processes of this machine; with one, this one does it
@@ -219,7 +219,7 @@ def train_together(
     "`train(images, report)` in `n` processes"
     if check_processes(n)==1: return train(images, report)
     def tell(rank, line):
-        if rank==0: report(float(line))
+        if rank==0 and line[:1].isdigit(): report(float(line))
     with tempfile.TemporaryDirectory() as folder:
         torch.save((train,seed,images), Path(folder)/'job.pt')
         script = Path(folder)/'part.py'
