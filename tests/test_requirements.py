@@ -77,7 +77,7 @@ def test_every_import_belongs_to_a_requirement(file):
 
 @pytest.mark.parametrize('required,users', [
     (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (MANY, ('nbs',)),
-    (DOCS, ('tools/docs','tools/cards')), (BOOK, ('tools/book',)),
+    (DOCS, ('tools/docs','tools/cards','tools/icons')), (BOOK, ('tools/book',)),
     (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))],
     ids=['run','lab','many','docs','book','dev'])
 def test_every_requirement_is_used(required, users):
