@@ -18,7 +18,7 @@ from fastbook_ch4.learner import *
 from fastbook_ch4.models import *
 from fastbook_ch4.vision import *
 from fastbook_ch4.plumbing.mistakes import show_mistakes
-from fastbook_ch4.plumbing.fast import fast_resnet_learner, fused_adamw, grey_dataloaders
+from fastbook_ch4.plumbing.fast import fast_resnet_learner, grey_dataloaders
 from fastbook_ch4.plumbing.steps import STEPS, Rung, plot_ladder
 from fastbook_ch4.ladder import *
 from fastbook_ch4.neurons import *

@@ -187,7 +187,7 @@ BROUGHT = '''
     batch_accuracy birds_and_planes calc_grad centre_digit centre_ink channel_stats CIFAR10_LABELS
     class_dataloaders colour_dataloaders decode_targets digit_dataloaders digit_learner digit_tensors
     DigitModel Digits draw_flow epochs_for Familiar fast_resnet_learner few_of_each find_ink flat_net
-    fused_adamw grey_dataloaders grey_resnet gv hold_out image_dataloaders image_files init_params
+    grey_dataloaders grey_resnet gv hold_out image_dataloaders image_files init_params
     labelled_images ladder_model ladder_table layer_outputs lesson_style like_book linear1 load_digit_model
     load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits OwnLearner
     pick_classes PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
