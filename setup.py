@@ -19,6 +19,7 @@ setup(
                  'Topic :: Scientific/Engineering :: Artificial Intelligence'],
     install_requires=lines('requirements'),
     extras_require={'docs': lines('docs_requirements'), 'lab': lines('lab_requirements'),
+                    'many': lines('many_requirements'),
                     'book': lines('docs_requirements')+lines('book_requirements'),
                     'dev': lines('docs_requirements')+lines('dev_requirements')},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['fastbook_ch4=fastbook_ch4._modidx:d']},

@@ -27,3 +27,4 @@ from fastbook_ch4.thermometer import *
 from fastbook_ch4.birds import *
 from fastbook_ch4.multiclass import *
 from fastbook_ch4.application import *
+from fastbook_ch4.own_learner import OwnLearner

@@ -12,7 +12,7 @@ import hashlib,math,operator,random,struct
 def exp(
     x:float # Any number
 )->float: # e to the power `x`, from `+`, `*` and `/` alone
-    "The exponential function with the same bits everywhere; its last four digits are rounding"
+    "The exponential function with the same bits everywhere, right to 12 digits"
     total,x = 1.,x/1024
     for k in range(12, 0, -1): total = 1+x*total/k
     for _ in range(10): total *= total
@@ -44,12 +44,13 @@ def train_weights(
     seed:int=42 # Of the weights at the start
 )->list[float]: # The weights, the bias last
     "Gradient descent on `mnist_loss` with the same bits everywhere"
-    rng = random.Random(seed)
+    rng,n = random.Random(seed),len(rows)
     weights = [(rng.random()-.5)/10 for _ in rows[0]]
     for _ in range(steps):
         probs = [1/(1+exp(-z)) for z in logits(rows, weights)]
-        slopes = [(1-2*t)*p*(1-p)/len(rows) for p,t in zip(probs, targets, strict=True)]
-        by_pixel = [math.fsum(map(operator.mul, column, slopes)) for column in zip(*rows)]
+        slopes = [(1-2*t)*p*(1-p)/n for p,t in zip(probs, targets, strict=True)]
+        columns = zip(*rows)
+        by_pixel = [math.fsum(map(operator.mul, o, slopes)) for o in columns]
         weights = [w-lr*slope for w,slope in zip(weights, by_pixel)]
     return weights
 
@@ -77,5 +78,6 @@ def same_bits(
     grey:bytes # Grey values of 200 threes and 200 sevens
 )->list[float]: # 785 weights, whose `digest` is `DIGEST` everywhere
     "Train on real digits; every computer ends with the same bits"
-    if len(grey)!=400*784: raise ValueError(f'400 images have 313,600 grey values, not {len(grey):,}.')
+    if len(grey)!=400*784:
+        raise ValueError(f'400 images have 313,600 grey values, not {len(grey):,}.')
     return train_weights(digit_rows(grey), 200*[1]+200*[0])

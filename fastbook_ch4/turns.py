@@ -5,16 +5,20 @@
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
            'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
-           'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop']
+           'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop',
+           'check_clip', 'check_cross_entropy', 'check_batch_grad']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
+from types import SimpleNamespace
 
 import torch
 from fastai.data.core import DataLoader, DataLoaders
 from fastai.learner import Learner
+from fastai.optimizer import SGD
 from torch import nn, tensor
 from .learner import batch_accuracy, mnist_loss
+from .plumbing.loops import MOMENTS
 from .questions import Hint, attempt, call, compare, descend, graded, returns, same, show
 from .questions import squared_error
 
@@ -515,3 +519,89 @@ def check_stop(
     (losses,patience),said = next((case,a) for case,a,b in zip(cases, got, want) if a!=b)
     raise Hint(f'For {show(losses)} and a patience of {patience} your function says {said}, '
                'which is not right.')
+
+# %% ../nbs/turns.ipynb #0889f74e
+WHEN = {  # moment -> what is wrong with clipping then
+    **dict.fromkeys(['before_fit','before_epoch','before_batch'], 'the batch has no gradient yet'),
+    **dict.fromkeys(['after_batch','after_epoch','after_fit'], 'the step is over and the gradient gone')}
+
+# %% ../nbs/turns.ipynb #ad364cc0
+def _clipped(
+    cls,     # The reader's class
+    grads,   # One for each of two parameters
+    most=1., # What the class is made with
+) -> torch.Tensor: # Both gradients afterwards, in a row
+    "What a callback makes of two gradients before a step"
+    model = nn.Linear(2,1)
+    for p,g in zip(model.parameters(), grads): p.grad = g.view(p.shape).clone()
+    learn = SimpleNamespace(model=model, opt=SGD(model.parameters(), lr=1.))
+    attempt(attempt(cls, most).before_step, learn)
+    if any(p.grad is None for p in model.parameters()):
+        raise Hint('After your method there is no gradient left for the step.')
+    return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+# %% ../nbs/turns.ipynb #1c5af642
+@graded
+def check_clip(
+    cls # Class of callbacks, made with a length
+) -> str: # 'Right.', or a hint
+    "Check a callback that clips the gradient of the whole model"
+    own = [moment for moment in MOMENTS if callable(getattr(cls, moment, None))]
+    if not own: raise Hint('Your callback has no method yet that has the name of a moment.')
+    if 'before_step' not in own:
+        raise Hint(f'When {own[0]} is called, {WHEN[own[0]]}. Which moment is in between?')
+    for most,grads in ((1., [tensor([2.,1.]), tensor([2.])]), (2., [tensor([0.,3.]), tensor([-.5])]),
+                       (2., [tensor([.6,-.6]), tensor([.3])])):
+        whole = torch.cat(grads)
+        length = whole.norm()
+        each = torch.cat([g*min(1., most/g.norm()) for g in grads])
+        compare(_clipped(cls, grads, most), whole*min(1., most/length),
+                f'For the gradient {show(whole)} of a model, and a most of {most}, your method leaves', {
+            'The gradient is as it was. Which function shortens it?': whole,
+            'You shorten the gradient of each parameter by itself. Hand over all of them together.': each,
+            'You cut each number of the gradient. That changes its direction; shorten it as a whole.':
+                whole.clamp(-most, most),
+            'You shorten to 1, always. The length was handed over when the callback was made.':
+                whole*min(1., 1/length),
+            'A gradient that is short enough should stay as it is.': whole*most/length})
+
+# %% ../nbs/turns.ipynb #1bd7c204
+@graded
+def check_cross_entropy(
+    f # Function of shares (n, labels), whose rows add up to 1, and of targets (n,)
+) -> str: # 'Right.', or a hint
+    "Check the cross-entropy of shares"
+    shares = [tensor([[.5,.25,.25], [.1,.2,.7], [.6,.2,.2]]), torch.rand(4,5).softmax(1)]
+    for p,y in zip(shares, (tensor([0,2,2]), torch.randint(5, (4,)))):
+        right = p[range(len(y)), y]
+        compare(call(f, p, y), -right.log().mean(), returns(p, y), {
+            'That is the mean of the right shares. A loss falls when they grow: where is the logarithm?':
+                right.mean(),
+            'That is the distance to 1, as in lesson 4. Here it is minus the logarithm.': (1-right).mean(),
+            'Logarithms of shares are below 0, and a loss should not be. What comes before it?':
+                right.log().mean(),
+            'One loss per picture, good. One number is wanted for all.': -right.log(),
+            'That is the sum. The more pictures, the larger it gets: take the mean.': -right.log().sum(),
+            'You take the logarithm of the average share. Average the logarithms.': -right.mean().log(),
+            'All labels are averaged. Only the share of the right label counts.': -p.log().mean(),
+            'Each target picks from every row. How does each row get its own? Name the rows, too.':
+                -p[:,y].log().mean(),
+            'That is a logarithm to another base. PyTorch has the natural one as log.':
+                -right.log2().mean()})
+
+# %% ../nbs/turns.ipynb #a5d4e78e
+@graded
+def check_batch_grad(
+    f # Function of the gradients of the parts of a batch, tensors, and of their sizes
+) -> str: # 'Right.', or a hint
+    "Check the gradient of a batch whose parts are not equally large"
+    cases = [([tensor(2.),tensor(6.)],[3,1]), ([*torch.randn(3,2)],[5,2,9])]
+    for grads,sizes in cases:
+        total,n = sum(size*grad for grad,size in zip(grads, sizes)),sum(sizes)
+        compare(call(f, grads, sizes), total/n, returns(grads, sizes), {
+            'That is the plain mean: each part counts the same. One with more pictures should count more.':
+                sum(grads)/len(grads),
+            'Those are the sums over all pictures, added up. By how many pictures is a mean divided?': total,
+            'You divide by the number of parts. How many pictures are there?': total/len(grads),
+            'You add up the gradients and divide by the number of pictures. But each is a mean already: of '
+            'how many pictures?': sum(grads)/n})

@@ -29,11 +29,14 @@ from fastbook_ch4.descent import apply_step,mse,quadratic,rmse_loss
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.learner import digit_learner
 from fastbook_ch4.loss import batch_accuracy,mnist_loss,sigmoid
+from fastbook_ch4.models import simple_net
 from fastbook_ch4.multiclass import class_dataloaders,few_of_each,labelled_images,ten_digits
 from fastbook_ch4.neurons import activation_traits,neuron
 from fastbook_ch4.optimizer import BasicOptim
+from fastbook_ch4.own_learner import OwnLearner,Schedule,one_cycle
 from fastbook_ch4.plumbing.loops import like_book
 from fastbook_ch4.plumbing.pictures import other_digits
+from fastbook_ch4.ten_digits import nearest_mean
 from fastbook_ch4.thermometer import hold_out,tanh_net,thermometer_readings,training_loop
 from fastbook_ch4.training import (calc_grad,init_params,linear1,train_epoch,train_model,
                                    validate_epoch)
@@ -905,3 +908,131 @@ def test_17_4_a_4_between_1_and_7(tmp_path):
     called_7 = (place==model.labels.index('7')).float().mean()
     assert len(fours)==500 and called_7>.9 and (top>.9).float().mean()>.9
     assert model.familiar(fours).float().mean()<.02
+
+
+# Lesson 18
+
+def own_fit(dls, model, *args, opt_func=SGD, **kwargs):
+    "The table of one fit of `OwnLearner`"
+    return OwnLearner(dls, model, mnist_loss, opt_func, metrics=batch_accuracy).fit(*args, **kwargs)
+
+def test_18_1_a_report(shipped, capsys):
+    class Report:
+        def after_epoch(self, learn):
+            print({name: round(value, 4) for name,value in learn.recorder.rows[-1].items()})
+    table = own_fit(digit_dataloaders(shipped), nn.Linear(784,1), 2, 1., cbs=Report())
+    said = capsys.readouterr().out.splitlines()
+    assert said==[str({name: round(v, 4) for name,v in row.items()}) for row in table.to_dict('records')]
+
+class Accumulate:
+    def before_fit(self, learn): self.n = 0
+    def before_step(self, learn):
+        self.n += 1
+        if self.n%4: learn.cancel('batch')
+
+def test_18_2_four_small_batches_for_a_large_one(shipped):
+    x,y,*_ = digit_tensors(shipped)
+    def dls(bs):
+        pairs = list(zip(x, y))[16:784]  # a multiple of 256
+        return DataLoaders(*[DataLoader(pairs, bs=bs)]*2)
+    small,large = simple_net(),simple_net()
+    large.load_state_dict(small.state_dict())
+    own_fit(dls(64), small, 2, .25, cbs=Accumulate())
+    own_fit(dls(256), large, 2, 1.)
+    assert all(torch.allclose(p, q, atol=1e-5) for p,q in zip(small.parameters(), large.parameters()))
+    assert 'must be a quarter' in answer('18', 2) and 'GradientAccumulation' in answer('18', 2)
+
+def cycle_ends(path, seeds):
+    "Accuracies after five epochs, for each rate without and with the cycle"
+    ends,digits = {},Digits.from_folder(path)
+    for lr in (1.,4.):
+        for cbs in ([],[Schedule(one_cycle)]):
+            for seed in seeds:
+                set_seed(seed)
+                dls,net = digits.dataloaders(),simple_net()
+                table = own_fit(dls, net, like_book(dls, 5), lr, cbs=cbs)
+                ends.setdefault((lr,bool(cbs)), []).append(table.batch_accuracy.iloc[-1])
+    return ends
+
+@pytest.mark.full
+def test_18_3_is_the_cycle_better(full):
+    ends = cycle_ends(full, range(8))
+    medians = [f'{median(ends[key]):.3f}' for key in ((1.,False),(1.,True),(4.,False),(4.,True))]
+    assert medians==['0.982','0.980','0.983','0.984']
+    ranges = [f'{f(ends[key]):.3f}' for key in ((4.,False),(4.,True)) for f in (min,max)]
+    assert ranges==['0.970','0.988','0.983','0.985']
+    said = answer('18', 3)
+    assert '0.982 and 0.980 at a rate of 1, and 0.983 and 0.984 at 4' in said
+    assert 'between 0.970 and 0.988, with it between 0.983 and 0.985' in said
+
+def test_18_4_two_fits_with_momentum(shipped):
+    "Of one epoch each, by ours and by fastai's, against one of two epochs"
+    opt_func = partial(SGD, mom=.9)
+    def ends(make_fits):
+        set_seed(0)
+        dls,net = digit_dataloaders(shipped),nn.Linear(784,1)
+        make_fits(dls, net)
+        return net.weight.detach()
+    def ours(*epochs):
+        def make_fits(dls, net):
+            for n in epochs: own_fit(dls, net, n, 1., opt_func=opt_func)
+        return ends(make_fits)
+    def fastais(dls, net):
+        learn = Learner(dls, net, opt_func=opt_func, loss_func=mnist_loss)
+        with learn.no_bar(), learn.no_logging():
+            for _ in range(2): learn.fit(1, lr=1.)
+    assert torch.allclose(ends(fastais), ours(2), atol=1e-5)
+    assert (ours(1, 1)-ours(2)).abs().max()>.01
+    assert answer('18', 4).startswith('No.')
+
+
+# Lesson 19
+
+@pytest.fixture(scope='module')
+def all_ten(): return Digits.from_folder(ten_digits())
+
+@pytest.fixture(scope='module')
+def nets(all_ten):
+    "The two-layer net from a few seeds, and how many pictures of each digit it gets right"
+    y = all_ten.valid[1][:,0]
+    rungs = [run_step('two-layer net', all_ten, seed) for seed in range(3)]
+    return rungs,[[(r.probs.argmax(1)[y==t]==t).sum().item() for t in range(10)] for r in rungs]
+
+def test_19_1_medians(all_ten):
+    (x,y),(valid_x,valid_y) = all_ten.train,all_ten.valid
+    medians = torch.stack([x[y[:,0]==t].median(0).values for t in range(10)])
+    by_l1 = nearest_mean(valid_x, medians)
+    by_l2 = nearest_mean(valid_x, medians, lambda a, b: ((a-b)**2).mean((-1,-2)))
+    accs = [(o==valid_y[:,0]).float().mean().item() for o in (by_l1,by_l2)]
+    said = answer('19', 1)
+    assert f'L1 {accs[0]:.3f},' in said and f'RMSE {accs[1]:.3f},' in said
+    assert f'{by_l1.bincount()[1]} pictures are still called a 1' in said
+
+def test_19_2_one_softmax_too_many(all_ten):
+    tool = load_tool('ten_digits')
+    logits = tool.train_linear(all_ten, tool.one_softmax_more)
+    loss = tool.one_softmax_more(logits, all_ten.valid[1][:,0]).item()
+    perfect = F.cross_entropy(torch.eye(10), torch.arange(10)).item()
+    first = tool.one_softmax_more(torch.zeros(1,10), torch.tensor([0])).item()
+    said = answer('19', 2)
+    assert loss==pytest.approx(1.62, abs=.02) and 'near 1.62' in said
+    assert tool.share_right(logits, all_ten)==pytest.approx(.881, abs=.01) and '0.881' in said
+    assert f'= {perfect:.2f}' in said and f'is {first:.2f} as ever' in said
+
+@pytest.mark.full
+def test_19_3_dividing_the_logits(nets, all_ten):
+    "Three of the five seeds"
+    calibrated = load_tool('ten_digits').calibrated
+    for rung in nets[0]:
+        logits = rung.probs.log()
+        assert 1.7<calibrated(logits, rung.accuracy)<2
+        assert ((logits/1.86).argmax(1)==rung.probs.argmax(1)).all()
+        surer = rung.probs.max(1).values.mean()-rung.accuracy
+        assert abs((logits/1.86).softmax(1).max(1).values.mean()-rung.accuracy)<surer/3
+    assert 'five seeds: 1.80 to 1.91' in answer('19', 3)
+
+@pytest.mark.full
+def test_19_4_the_label_with_the_fewest_right(nets):
+    for right in nets[1]:
+        assert right.index(min(right))==2 and min(right[:2])>95
+    assert answer('19', 4).startswith('Of the 2')

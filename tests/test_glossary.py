@@ -1,8 +1,9 @@
 "The table of the glossary"
 import re
+from functools import cache
 
 import pytest
-from conftest import ROOT, cells
+from conftest import NOTEBOOKS, ROOT, cells, place
 
 LINES = [line for _,source,_ in cells('glossary') for line in source.splitlines() if line.startswith('|')]
 ROWS = [[o.strip() for o in line.strip('|').split('|')] for line in LINES[2:]]
@@ -49,3 +50,39 @@ def test_no_korean_term_stands_for_two_words():
     "The first Korean term of each row"
     first = [re.split(r'[(,]', row[1])[0].strip() for row in ROWS]
     assert len(set(first))==len(first), sorted({o for o in first if first.count(o)>1})
+
+# Every word is explained before it is used
+
+# Words that the lessons say in their everyday meaning before they have another
+EVERYDAY = {'cancel', 'fit', 'head', 'patience', 'process', 'step', 'unit'}
+
+def prose(source):
+    "The text of a cell without code, addresses and tags, and without the line that leads to the next page"
+    source = re.sub(r'`[^`]*`|<[^>]*>|(?<=\])\([^)]*\)', '', source)
+    return re.sub(r'(?m)^\*\*Next:.*$', '', source)
+
+@cache
+def text_of(name): return '\n\n'.join(prose(source) for kind,source,_ in cells(name) if kind=='markdown')
+
+def first_use(term):
+    "The lesson that says `term` first, and the paragraph in which it does"
+    letters = re.escape(term).replace(r'\ ', r'[\s-]+')
+    capital = any(o.isupper() for o in term)  # `Learner` is not a person who learns
+    pattern = re.compile(rf'\b{letters}s?\b', 0 if capital else re.I)
+    for nb in NOTEBOOKS:
+        if not place(nb)[:2].isdecimal(): continue
+        for paragraph in re.split(r'\n\s*\n', text_of(place(nb))):
+            found = pattern.search(paragraph)
+            if found: return int(place(nb)[:2]), paragraph, found
+    return None
+
+@pytest.mark.parametrize('row', [o for o in ROWS if o[0] not in EVERYDAY], ids=lambda row: row[0])
+def test_the_word_is_explained_where_it_is_first_used(row):
+    "In the lesson that the glossary names, or in italics, as new words are set"
+    term,*_,lesson = row
+    number = int(re.match(r'\[(\d+)\]', lesson)[1])
+    used = first_use(term)
+    if used is None: return  # only in code
+    first,paragraph,found = used
+    new_words = [m.span() for m in re.finditer(r'\*[^*\n]+\*', paragraph)]
+    assert first>=number or any(a<found.start()<b for a,b in new_words), f'lesson {first}: {paragraph[:200]}'

@@ -65,12 +65,13 @@ def test_the_lessons_are_there():
         '01_data', '02_baseline', '03_descent', '04_loss', '05_training',
         '06_optimizer', '07_learner', '08_models', '09_vision', '10_ladder',
         '11_pitfalls', '12_neurons', '13_autograd', '14_thermometer', '15_birds', '16_multiclass',
-        '17_application',
+        '17_application', '18_own_learner', '19_ten_digits', '20_many',
         'figures', 'glossary', 'index',
         'ledger/beyond', 'ledger/chapter', 'ledger/descent', 'ledger/table', 'ledger/training',
         'plumbing/checks', 'plumbing/drawings', 'plumbing/fast', 'plumbing/images', 'plumbing/loaders',
         'plumbing/loops', 'plumbing/mistakes', 'plumbing/model_file', 'plumbing/pictures',
-        'plumbing/plots', 'plumbing/steps', 'plumbing/story', 'questions', 'same_bits', 'turns']
+        'plumbing/plots', 'plumbing/steps', 'plumbing/story', 'plumbing/together', 'questions', 'same_bits',
+        'turns']
 
 SIGNS = {'__add__': '+', '__radd__': '+', '__mul__': '*', '__rmul__': '*', '__neg__': '-', '__sub__': '-',
          '__rsub__': '-', '__truediv__': '/', '__rtruediv__': '/', '__pow__': '**'}

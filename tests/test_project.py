@@ -68,9 +68,10 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'plumbing','plumbing.checks','plumbing.plots','plumbing.drawings','plumbing.loops',
          'plumbing.loaders','plumbing.images','plumbing.pictures','plumbing.model_file',
          'data','baseline','descent','loss','training','optimizer','learner','models','vision',
-         'plumbing.mistakes','plumbing.fast','plumbing.steps','ladder','plumbing.story',
-         'neurons','autograd','thermometer','birds','multiclass','application','touch','app.page',
-         'app.server','app',
+         'plumbing.fast','plumbing.together','plumbing.steps','plumbing.mistakes','ladder','plumbing.story',
+         'neurons','autograd','thermometer','birds','multiclass','application','own_learner',
+         'ten_digits','many',
+         'touch','app.page','app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
          'questions','same_bits','turns','all',
          'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']
@@ -127,7 +128,7 @@ def test_every_bound_has_its_reason():
     text = (ROOT/'settings.ini').read_text(encoding='utf8')
     lists = re.findall(r'^((?:#.*\n)*)\w*requirements =\n((?:    .*\n)+)', text, re.M)
     lines = [(line.strip(),notes) for notes,lines in lists for line in lines.splitlines()]
-    assert len(lists)==5 and len(lines)>20
+    assert len(lists)==6 and len(lines)>20
     for line,notes in lines:
         explained = '<' not in line or re.match(r'[\w.-]+', line)[0] in notes
         assert '>=' in line and explained, f'{line}: why not older or newer?'
@@ -149,7 +150,7 @@ def test_no_machine_paths_or_hosts():
     tracked = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
     if not tracked: pytest.skip('not a git checkout')
     for name in tracked:
-        if name.endswith(('.tgz','.png')) or name=='tests/test_project.py': continue
+        if name.endswith(('.tgz','.png','.safetensors')) or name=='tests/test_project.py': continue
         assert not re.search(r'(^|[^\w.])/(home|root|work)/\w', (ROOT/name).read_text(encoding='utf8')), name
 
 def test_readme_is_made_from_the_index(tmp_path):
@@ -188,8 +189,8 @@ BROUGHT = '''
     DigitModel Digits draw_flow epochs_for Familiar fast_resnet_learner few_of_each find_ink flat_net
     fused_adamw grey_dataloaders grey_resnet gv hold_out image_dataloaders image_files init_params
     labelled_images ladder_model ladder_table layer_outputs lesson_style like_book linear1 load_digit_model
-    load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits pick_classes
-    PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
+    load_images mean_digit mnist_distance mnist_loss mnist_sample most_wrong neuron other_digits OwnLearner
+    pick_classes PixelSimilarity plot_activation plot_function plot_ladder predict_digit quadratic quick_model
     resnet_learner rmse_loss run_ladder run_step Rung saturation save_digit_model shift_images show_fit
     show_mistakes simple_net skip_cells slopes softmax_share standardise STEPS take_body tanh_net ten_digits
     thermometer_readings torchvision_cifar train_epoch train_model training_loop validate_epoch
@@ -201,7 +202,7 @@ def test_star_import_brings_what_a_reader_calls():
     assert {n for n in vars(ours) if n[0]!='_' and n not in vars(theirs)}==set(BROUGHT)
 
 WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
-            'neurons','autograd','thermometer','birds','multiclass','application']
+            'neurons','autograd','thermometer','birds','multiclass','application','own_learner']
 SLOW = [pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]
 
 def python(*args): return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True)

@@ -14,17 +14,17 @@ def group(name):
     lines = SETTINGS['DEFAULT'][f'{name}_requirements' if name else 'requirements'].strip().splitlines()
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
-RUN,LAB,DOCS,DEV,BOOK = (group(name) for name in ('', 'lab', 'docs', 'dev', 'book'))
+RUN,LAB,MANY,DOCS,DEV,BOOK = (group(name) for name in ('', 'lab', 'many', 'docs', 'dev', 'book'))
 IN_DEV = RUN|DOCS|DEV  # what `make install` brings
 # The files that may use more than a plain install has; modules of the package only inside functions
 MORE = {'fastbook_ch4/ledger/table.py': [RUN|LAB, IN_DEV], 'tools/docs.py': [RUN|DOCS],
         'tools/cards.py': [RUN|DOCS], 'tools/assignments.py': [RUN|DOCS],
         'tools/book.py': [DOCS|BOOK, IN_DEV],
         'fastbook_ch4/touch/__init__.py': [RUN|LAB, IN_DEV],
-        **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS}}
+        **{f'nbs/{place(f)}.ipynb': [RUN|LAB, IN_DEV] for f in NOTEBOOKS},
+        'nbs/20_many.ipynb': [RUN|LAB|MANY, IN_DEV]}
 # Requirements that nothing imports: the file that needs them, and the text there that shows it
 NOT_IMPORTED = {
-    'accelerate':       ('tests/test_fastai_table.py', 'from fastai.distributed import DistributedDL'),
     'plum-dispatch':    ('settings.ini', "plum-dispatch 2.10 broke fastai's import"),
     'smalldocs':        ('tools/docs.py', "'-m', 'smalldocs.cli'"),
     'build':            ('tests/test_project.py', "'-m', 'build', '--no-isolation'"),
@@ -76,9 +76,10 @@ def test_every_import_belongs_to_a_requirement(file):
             assert dist in RUN, f'{file} imports {name} of {dist}, which a plain install has not'
 
 @pytest.mark.parametrize('required,users', [
-    (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (DOCS, ('tools/docs','tools/cards')),
-    (BOOK, ('tools/book',)), (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))],
-    ids=['run','lab','docs','book','dev'])
+    (RUN, ('fastbook_ch4',)), (LAB, ('fastbook_ch4','nbs')), (MANY, ('nbs',)),
+    (DOCS, ('tools/docs','tools/cards','tools/icons')), (BOOK, ('tools/book',)),
+    (DEV, ('fastbook_ch4/ledger','nbs','tools','tests'))],
+    ids=['run','lab','many','docs','book','dev'])
 def test_every_requirement_is_used(required, users):
     names = set().union(*[imports(source) for file,source in SOURCES.items() if file.startswith(users)])
     imported = set(distributions(names).values())

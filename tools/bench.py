@@ -16,6 +16,7 @@ import fastai
 from fastbook_ch4 import store
 from fastbook_ch4.all import *
 from fastbook_ch4.data import Digits
+from fastbook_ch4.plumbing.checks import check_targets
 
 PAGE = Path(__file__).parent.parent/'site'/'speed.md'
 

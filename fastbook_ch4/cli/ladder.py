@@ -24,6 +24,12 @@ def _seed(text):
         raise argparse.ArgumentTypeError(f'{text!r} is not between 0 and 4294967295')
     return int(text)
 
+def _processes(text):
+    "The number in `text`, if so many processes can share a batch"
+    if not text.isdecimal() or not 1<=int(text)<=16:
+        raise argparse.ArgumentTypeError(f'{text!r} is not between 1 and 16')
+    return int(text)
+
 def add(sub):
     "Add this command to the subparsers `sub`"
     p = sub.add_parser('ladder', help='train every step of the chapter and compare them',
@@ -38,6 +44,9 @@ def add(sub):
         help='0 to 4294967295, for parameters and shuffling (default: 0)')
     p.add_argument('--out', type=place, default=LADDER, metavar='DIR',
         help=f'folder for ladder.csv, pictures and the best model, {MODEL} (default: {LADDER})')
+    p.add_argument('--processes', type=_processes, default=1, metavar='N',
+        help='train resnet18 in 1 to 16 processes that share each batch (default: 1); more than one '
+             'needs accelerate, and where there are GPUs, one for each')
     p.add_argument('--quiet', action='store_true', help='print nothing but the table')
     p.set_defaults(run=run)
 
@@ -186,13 +195,27 @@ def _load(data, say):
         say(f'No font of this machine has {"".join(unknown)}: the pictures show boxes instead.')
     return digits
 
-def _climb(results, names, seed, say):
+def _check_together(n, names):
+    "Refuse what `n` processes cannot do, before anything takes time"
+    from fastbook_ch4.plumbing.together import check_processes
+    if int(os.environ.get('WORLD_SIZE') or 1)>1:
+        raise ValueError('A launcher has started this process with others. Leave --processes out.')
+    if 'resnet18' not in names:
+        raise ValueError('--processes is for resnet18, and that is not among the --steps.')
+    check_processes(n)
+
+def _join(data, names, seed):
+    "What a process does that a launcher has started beside the first: its part of resnet18"
+    from fastbook_ch4.ladder import run_ladder
+    if 'resnet18' in names: list(run_ladder(_load(data, lambda *_: None), ['resnet18'], seed))
+
+def _climb(results, names, seed, processes, say):
     "Run the steps `names` into `results`; a terminal shows how far each is"
     from fastbook_ch4.ladder import run_ladder
     back,width = ('\r',50) if sys.stdout.isatty() else ('',0)
     def report(name, share):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(width), end='')
-    for r in run_ladder(results.digits, names, seed, report):
+    for r in run_ladder(results.digits, names, seed, report, processes):
         results.add(r)
         say(f'{back}{r.title:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(width))
 
@@ -219,12 +242,14 @@ def run(args):
     def say(text='', **kwargs):
         if not args.quiet: print(text, flush=True, **kwargs)
     names = list(STEPS) if args.steps is None else choose_steps(args.steps)
+    if args.processes>1: _check_together(args.processes, names)
+    if int(os.environ.get('RANK') or 0): return _join(args.data, names, args.seed)
     say('Loading fastai …')
     start = time.perf_counter()
     with contextlib.redirect_stdout(sys.stderr if args.quiet else sys.stdout):
         digits = _load(args.data, say)
     with only_one_in(args.out), Results(args.out, digits) as results:
-        _climb(results, names, args.seed, say)
+        _climb(results, names, args.seed, args.processes, say)
     say()
     _print_table(results)
     pictures = PICTURES[:2] if results.digits.n_out==1 else PICTURES

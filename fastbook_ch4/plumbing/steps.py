@@ -25,12 +25,13 @@ from .loops import epochs_for, evaluating
 from ..optimizer import BasicOptim
 from ..models import simple_net
 from .fast import WholeMap, fast_resnet_learner, fused_adamw, simple_cnn
+from .together import own_device, share_training, train_together
 from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.hook import total_params
 from fastai.callback.schedule import Learner
 from fastai.metrics import accuracy
 from fastai.optimizer import SGD
-from fastai.torch_core import default_device, set_seed
+from fastai.torch_core import default_device, num_distrib, set_seed
 from fastcore.all import noop
 
 # %% ../../nbs/plumbing/steps.ipynb #bf358621
@@ -200,11 +201,14 @@ def resnet(
     steps=None,  # Mini-batches to train on, to the nearest epoch; 96 for two labels, 186 for more if `None`
     lr=None,     # Highest rate of the one-cycle schedule; 0.005 for two labels, 0.01 for more if `None`
 ) -> nn.Module: # Trained
-    "Lesson 9: resnet18 through `cnn_learner`"
-    dls = digits.dataloaders(bs=64, device=default_device(), flat=False)
+    "Lesson 9: resnet18 through `cnn_learner`; with the other processes, if a launcher has started some"
+    n = num_distrib() or 1
+    device = default_device() if n==1 else own_device()
+    dls = digits.dataloaders(bs=64//n, device=device, flat=False)
     learn = fast_resnet_learner(dls, loss_func=F.cross_entropy)
     steps,lr = preset(steps, digits, 96, 186),preset(lr, digits, .005, .01)
-    return fit_learner(learn, steps, lr, report, Learner.fit_one_cycle)
+    if n>1: share_training(learn)
+    return fit_learner(learn, n*steps, lr, report, Learner.fit_one_cycle)
 
 # %% ../../nbs/plumbing/steps.ipynb #601c2a50
 def small_cnn(
@@ -284,11 +288,13 @@ def run_step(
     digits, # The images, a `Digits`
     seed=0, # For parameters and shuffling
     report=noop, # Told the share that is done
+    processes=1, # That share each batch of resnet18; the other steps take a second in one
 ) -> Rung:
     "Train step `name` on `digits` and ask it about the validation images"
     step,start = find_step(name),time.perf_counter()
     set_seed(seed)
-    model = step.train(digits, report)
+    n = processes if name=='resnet18' else 1
+    model = train_together(step.train, n, seed, digits, report)
     probs = label_probs(model, step.architecture, digits.valid[0])
     if digits.n_out==1: probs = probs[:,1]
     return judge(name, model, probs, digits, time.perf_counter()-start)
@@ -299,13 +305,14 @@ def run_ladder(
     names=tuple(STEPS), # Steps to run
     seed=0, # For parameters and shuffling, set anew before each step
     report=noop, # Told the step and the share that is done
+    processes=1, # That share each batch of resnet18
 ): # Iterator of a finished `Rung` for each of `names`
     "Run the steps `names` on `digits`"
     names = list(names)
     unknown = [o for o in names if o not in STEPS]
     if unknown or not names:
         raise ValueError(f'There is no step {unknown[:1]}. Choose at least one of {", ".join(STEPS)}.')
-    return (run_step(name, digits, seed, partial(report, name)) for name in names)
+    return (run_step(name, digits, seed, partial(report, name), processes) for name in names)
 
 # %% ../../nbs/plumbing/steps.ipynb #dde7207a
 def ladder_table(

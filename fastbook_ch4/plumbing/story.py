@@ -7,8 +7,7 @@ __all__ = ['ROAD', 'one_answer', 'wrong_so_far', 'plot_so_far']
 
 # %% ../../nbs/plumbing/story.ipynb #70ff7da0
 import matplotlib.pyplot as plt
-from ..ladder import run_ladder
-from .steps import STEPS
+from .steps import STEPS, run_ladder
 
 # %% ../../nbs/plumbing/story.ipynb #88f0b6a7
 ROAD = ('one answer for all', *STEPS)
