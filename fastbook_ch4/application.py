@@ -19,14 +19,15 @@ from torch import nn
 from torchvision.transforms.functional import gaussian_blur
 from . import store
 from .plumbing.checks import check_pixels, check_tensors
-from .plumbing.images import grey_image
+from .plumbing.images import grey_image, in_words
 from .plumbing.pictures import grey_levels, open_picture, other_digits
 from .plumbing.model_file import FORMAT, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import trim_kernels
-from .plumbing.steps import MeanImages, label_probs
+from .plumbing.steps import MeanImages, label_probs, simple_cnn, sorted_targets
 from .ladder import run_step
 from .data import Digits
+from .multiclass import ten_digits
 from fastai.vision.learner import create_vision_model
 from torchvision.models import resnet18
 
@@ -34,13 +35,17 @@ from torchvision.models import resnet18
 def grey_resnet(
     h, # Height of a picture
     w, # Width
-) -> nn.Module: # Maps (n, 1, h, w) to two logits per picture
+    n=2, # Labels
+) -> nn.Module: # Maps (n, 1, h, w) to a logit for each label
     "resnet18 as lesson 9 ends with it, with random parameters"
-    return trim_kernels(create_vision_model(resnet18, 2, pretrained=False, n_in=1, ps=0.).float(), (1,h,w))
+    return trim_kernels(create_vision_model(resnet18, n, pretrained=False, n_in=1, ps=0.).float(), (1,h,w))
 
-ARCHITECTURES = {'pixel similarity': lambda h,w: MeanImages(torch.zeros(2,h,w).float()),
-                 'linear': lambda h,w: nn.Linear(h*w, 1).float(),
-                 'simple_net': lambda h,w: simple_net(h*w), 'resnet18': grey_resnet}
+def _n_out(n): return 1 if n==2 else n  # one logit is enough for two labels
+
+ARCHITECTURES = {'pixel similarity': lambda h,w,n=2: MeanImages(torch.zeros(n,h,w).float()),
+                 'linear': lambda h,w,n=2: nn.Linear(h*w, _n_out(n)).float(),
+                 'simple_net': lambda h,w,n=2: simple_net(h*w, n_out=_n_out(n)),
+                 'simple_cnn': simple_cnn, 'resnet18': grey_resnet}
 
 # %% ../nbs/17_application.ipynb #1888b024
 def _paper(grey, edge):
@@ -122,10 +127,10 @@ class Familiar:
 @dataclass
 class DigitModel:
     "A trained model with all that is needed to use it"
-    model: nn.Module       # Of rows (n, h*w), resnet18 of pictures (n, 1, h, w); one logit each, or two
-    labels: list           # The label of target 0 and the label of target 1
+    model: nn.Module       # As `label_probs` asks it
+    labels: list           # The label of target 0, of target 1, ...
     architecture: str      # A key of `ARCHITECTURES`
-    familiar: Familiar     # Says whether a picture looks like those it was trained on
+    familiar: Familiar     # Says whether a picture looks like those it was trained on; or a list, one for each label
     accuracy: float = None # On the validation pictures it was judged on
     centred: bool = True   # Trained on pictures centred as MNIST was? Else on files as they are
     def __post_init__(self):
@@ -134,45 +139,67 @@ class DigitModel:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
         texts = {normalize('NFC', o) for o in self.labels if isinstance(o, str)}
-        if isinstance(self.labels, str) or len(texts)!=2:
-            raise ValueError(f'Two labels are needed, not {self.labels!r}.')
+        if isinstance(self.labels, str) or not 2<=len(texts)==len(self.labels):
+            raise ValueError(f'Two labels or more are needed, each once, not {self.labels!r}.')
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
         if not all(o.isfinite().all() for o in self.model.state_dict().values()):
             raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
         return self
     @property
-    def size(self): return tuple(self.familiar.seen.shape[1:])
-    def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, 2), a column for each of `labels`
+    def piles(self): return self.familiar if isinstance(self.familiar, list) else [self.familiar]
+    @property
+    def size(self): return tuple(self.piles[0].seen.shape[1:])
+    def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
+        return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
+    def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, labels)
         if check_pixels(pictures).shape[1:]!=self.size:
             raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), '
                              f'not {tuple(pictures.shape)}.')
-        return label_probs(self.model, self.architecture, pictures)
+        probs = label_probs(self.model, self.architecture, pictures)
+        if probs.shape[1]!=len(self.labels):
+            raise ValueError(f'This model has {probs.shape[1]} outputs for {len(self.labels)} labels.')
+        return probs
 
 # %% ../nbs/17_application.ipynb #a4b2d823
+def _familiar(digits, centred):
+    "What says whether a picture looks like those of `digits`: one pile against others, or a pile for each label"
+    x,y = digits.train
+    piles = [x[y[:,0]==t] for t in sorted_targets(digits)]
+    if len(piles)==2:
+        seen = torch.cat([o[:400] for o in piles])
+        named = set(digits.vocab)<={str(i) for i in range(10)}
+        return Familiar(seen, other_digits(digits.vocab) if centred and named else seen[:0])
+    piles = [o[:max(2, min(400, 4000//len(piles)))] for o in piles]
+    if min(map(len, piles))<20: piles = [torch.cat(piles)]  # too few to say how near is near
+    familiar = [Familiar(o, o[:0], share=.95) for o in piles]
+    return familiar if len(familiar)>1 else familiar[0]
+
+def _is_centred(pictures):
+    "Are the `pictures` (n, h, w) centred as MNIST was?"
+    try: moved = torch.stack([centre_ink(find_ink(o.numpy())) for o in pictures])-pictures
+    except (RuntimeError,ValueError): return False  # another size, or a picture without ink
+    return bool(moved.abs().mean()<.01)
+
 def ladder_model(
     rung,   # Finished `Rung`
     digits, # The images it was trained on, a `Digits`
 ) -> DigitModel:
     "The model of `rung` with all that is needed to use it"
     x,y = digits.train
-    seen = torch.cat([x[y[:,0]==t][:400] for t in (1,0)])
-    try: moved = torch.stack([centre_ink(find_ink(o.numpy())) for o in seen[::8]])-seen[::8]
-    except (RuntimeError,ValueError): centred = False  # another size, or a picture without ink
-    else: centred = moved.abs().mean()<.01
-    named = set(digits.vocab)<={str(i) for i in range(10)}
-    others = other_digits(digits.vocab) if centred and named else seen[:0]
-    return DigitModel(rung.model, digits.vocab, rung.architecture, Familiar(seen, others), rung.accuracy,
-                      bool(centred))
+    seen = torch.cat([x[y[:,0]==t][:400] for t in sorted_targets(digits)])
+    centred = _is_centred(seen[::8])
+    return DigitModel(rung.model, digits.vocab, rung.architecture, _familiar(digits, centred), rung.accuracy,
+                      centred)
 
 # %% ../nbs/17_application.ipynb #08453268
 def _check_plan(m):
     "Refuse a `DigitModel` that could not be loaded"
     def shapes(module): return {k: (v.shape,v.dtype) for k,v in module.state_dict().items()}
-    with torch.random.fork_rng([]): plan = ARCHITECTURES[m.architecture](*m.size)
+    with torch.random.fork_rng([]): plan = ARCHITECTURES[m.architecture](*m.size, len(m.labels))
     if shapes(m.model)!=shapes(plan):
-        raise ValueError(f'The model is no {m.architecture!r} for pictures of '
-                         f'{m.size[1]}x{m.size[0]} pixels, so it could not be loaded.')
+        raise ValueError(f'The model is no {m.architecture!r} for pictures of {m.size[1]}x{m.size[0]} pixels and '
+                         f'{len(m.labels)} labels, so it could not be loaded.')
 
 def save_digit_model(
     digit_model, # A `DigitModel`
@@ -185,20 +212,25 @@ def save_digit_model(
              'normalisation': 'grey values divided by 255',
              'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
-    for pile in ('seen','others'): tensors[pile] = (getattr(m.familiar, pile)*255).round().byte()
+    for name in ('seen','others'):
+        tensors[name] = (torch.cat([getattr(o, name) for o in m.piles])*255).round().byte()
+    if len(m.piles)>1: about['seen of each label'] = [len(o.seen) for o in m.piles]
     about['checksum'] = checksum(tensors, about)
     store.write_whole(file, save(tensors, {FORMAT: json.dumps(about)}))
 
 # %% ../nbs/17_application.ipynb #e8ebee95
 def _put_together(about, tensors):
     "The `DigitModel` that `about` describes, its numbers from `tensors`"
-    tensors = dict(tensors)
+    tensors,labels = dict(tensors),about['labels']
     seen,others = [tensors.pop(o).float()/255 for o in ('seen','others')]
     if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
-    with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:])
+    with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:], len(labels))
     model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
-    return DigitModel(model, about['labels'], about['architecture'], Familiar(seen, others),
-                      about['accuracy'], about['centred'])
+    counts = about.get('seen of each label')  # `None` of two labels, and in files of old
+    if counts is None: familiar = Familiar(seen, others)
+    elif len(counts)!=len(labels): raise ValueError(f'{len(counts)} piles of pictures for {len(labels)} labels')
+    else: familiar = [Familiar(o, others, share=.95) for o in seen.split(counts)]
+    return DigitModel(model, labels, about['architecture'], familiar, about['accuracy'], about['centred'])
 
 def load_digit_model(
     file # Written by `save_digit_model`
@@ -219,9 +251,9 @@ def load_digit_model(
 @dataclass
 class Answer:
     "What a model says about a picture"
-    label: str             # The likelier label
+    label: str             # The likeliest label
     prob: float            # Its probability, by the model; for pixel similarity its share of the distances
-    runner_up: str         # The other label
+    runner_up: str         # The next
     runner_up_prob: float
     picture: torch.Tensor  # (h, w), what the model saw
     known: bool            # Does the picture look like those the model was trained on?
@@ -239,16 +271,16 @@ def predict_digit(
     if x.shape!=m.size:
         raise ValueError(f'This model was trained on pictures of {m.size[1]}x{m.size[0]} pixels, '
                          f'not {x.shape[1]}x{x.shape[0]}.')
-    (p,q),(i,j) = [o[0].tolist() for o in m.probs(x[None]).sort(descending=True)]
-    known = m.familiar(x[None]).item()
-    note = '' if known else f'This does not look like {" or ".join(sorted(m.labels))}.'
+    (p,q,*_),(i,j,*_) = [o[0].tolist() for o in m.probs(x[None]).sort(descending=True)]
+    known = m.knows(x, i)
+    note = '' if known else f'This does not look like {in_words(m.labels, "or")}.'
     return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 
 # %% ../nbs/17_application.ipynb #f54dd022
 def quick_model(
-    path=None, # Folder in fastai's layout; the digits that ship with the package if `None`
+    path=None, # Folder in fastai's layout; the ten digits that ship with the package if `None`
     seed=0,    # For parameters and shuffling
 ) -> DigitModel:
-    "A two-layer net for 3 or 7, trained in seconds"
-    digits = Digits.from_folder(path or store.install_shipped())
-    return ladder_model(run_step('two-layer net', digits, seed), digits)
+    "A small CNN, trained in seconds"
+    digits = Digits.from_folder(path or ten_digits())
+    return ladder_model(run_step('small CNN', digits, seed), digits)

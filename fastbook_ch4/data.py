@@ -34,15 +34,16 @@ def load_images(
 # %% ../nbs/01_data.ipynb #075bb204
 @dataclass
 class Digits:
-    "The images of two labels, and their targets"
-    path: Path   # Folder in fastai's layout with two labels
-    vocab: list  # The label of target 0 and the label of target 1
+    "The images of two labels or more, and their targets"
+    path: Path   # Folder in fastai's layout
+    vocab: list  # The label of target 0, the label of target 1 and so on
     train: tuple # Images (n, h, w) float in 0..1, and targets (n, 1) int64
     valid: tuple # The same, for validation
     def __post_init__(self): check_digits(self.vocab, self.train, self.valid)
     @classmethod
     def from_folder(cls, path): return cls(Path(path), *read_digits(path))
     n_pixels = property(lambda self: self.train[0][0].numel())
+    n_out = property(lambda self: 1 if len(self.vocab)==2 else len(self.vocab))
     def dataloaders(self, bs=256, **kwargs): return digit_loaders(self, bs, **kwargs)
 
 # %% ../nbs/01_data.ipynb #d8fb2654

@@ -12,6 +12,7 @@ from torch import nn
 def simple_net(
     n_in=784,    # Pixels per image
     n_hidden=30, # Width of the hidden layer
-) -> nn.Sequential: # Maps (n, n_in) to one logit per image, (n, 1)
+    n_out=1,     # Logits per image
+) -> nn.Sequential: # Maps (n, n_in) to (n, n_out)
     "Two linear layers with a ReLU between them"
-    return nn.Sequential(nn.Linear(n_in,n_hidden), nn.ReLU(), nn.Linear(n_hidden,1)).float()
+    return nn.Sequential(nn.Linear(n_in,n_hidden), nn.ReLU(), nn.Linear(n_hidden,n_out)).float()

@@ -10,7 +10,7 @@ import warnings
 
 import torch
 from .plumbing.checks import check_probs, check_targets, pair_up
-from .plumbing.images import GreyRGB, image_files, one_size, two_labels
+from .plumbing.images import GreyRGB, label_parts, one_size, part_files
 from .plumbing.loaders import LabelOf, Target, check_bs
 from .loss import batch_accuracy, mnist_loss
 from fastai.vision.all import (CrossEntropyLossFlat, DataBlock, DataLoaders, ImageBlock, IndexSplitter,
@@ -24,9 +24,9 @@ def image_dataloaders(
     device=None, # Where batches go; a GPU if there is one when `None`
 ) -> DataLoaders: # Batches of x (bs, 3, h, w) float32 and y (bs,) int64; `dls.vocab[target]` is the label
     "fastai image `DataLoaders` of the images under `path`, in the order of `Digits`"
-    folders,bs = two_labels(path),check_bs(bs)
-    train,valid = [[f for folder in o.values() for f in image_files(folder)] for o in folders]
-    blocks = ImageBlock(GreyRGB),TransformBlock(type_tfms=Target(list(folders[0])))
+    parts,bs = label_parts(path),check_bs(bs)
+    train,valid = map(part_files, parts)
+    blocks = ImageBlock(GreyRGB),TransformBlock(type_tfms=Target(list(parts[0])))
     block = DataBlock(blocks, get_y=LabelOf(), splitter=IndexSplitter(range(len(train), len(train+valid))))
     return block.dataloaders(one_size(path, train+valid), bs=min(bs, len(train)), val_bs=256,
                              num_workers=0, device=device)

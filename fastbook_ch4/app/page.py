@@ -11,14 +11,14 @@ def _percent(prob):
     if prob>.999: return 'more than 99.9 %'
     return 'less than 0.1 %' if prob<.001 else f'{prob:.1%}'.replace('%', ' %')
 
-def page_html(digit_model):
-    "The page on which `digit_model` reads what is drawn or uploaded"
-    *others,last = sorted(digit_model.labels)
-    about = f'Draw a {", ".join(others)} or {last}, or upload a picture of one. '
-    about += f'The model ({digit_model.architecture})'
+def page_html(digit_model, origin):
+    "The page on which `digit_model`, which in the words of `origin` came from there, reads what is drawn"
+    from ..plumbing.images import in_words
+    about = f'Draw a {in_words(digit_model.labels, "or")}, or upload a picture of one. '
+    about += f'It is read by the model ({digit_model.architecture}) that {origin}'
     if digit_model.accuracy is not None:
         right = _percent(digit_model.accuracy)
-        about += f' was right for {right} of its validation images; yours may look different'
+        about += f'. It was right for {right} of its validation images; yours may look different'
     page = Template((Path(__file__).parent/'page.html').read_text(encoding='utf8'))
     return page.substitute(about=html.escape(f'{about}.'), max_upload=MAX_UPLOAD)
 

@@ -49,9 +49,9 @@ async def _gone(request, error):
     "Answer somebody who hung up midway"
     return PlainTextResponse('', 400)
 
-def page_server(digit_model, hosts=('*',)):
+def page_server(digit_model, origin, hosts=('*',)):
     "The ASGI application that serves the page of `digit_model` to those who call it by a name in `hosts`"
-    page = page_html(digit_model)
+    page = page_html(digit_model, origin)
     crowd,one = asyncio.Semaphore(CROWD),asyncio.Lock()
     async def home(request): return HTMLResponse(page)
     async def read(request):
@@ -78,11 +78,13 @@ def _listen(host, port):
         else: cure = 'an address of this machine with --host.'
         raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name {cure}') from None
 
-def serve(make_model, host='127.0.0.1', port=7860):
-    "Serve the page of the model that `make_model()` returns until Ctrl-C; `OSError` if it cannot listen"
+def serve(make_model, origin, host='127.0.0.1', port=7860):
+    """Serve the page of the model that `make_model()` returns until Ctrl-C; `OSError` if it cannot listen
+
+    `origin` completes the sentence 'This is the model that …' for those who see the page."""
     name = f'[{host}]' if ':' in host else host  # as it stands in an address
     with _listen(host, port) as sock:
-        app = page_server(make_model(), HERE if name in HERE else ('*',))
+        app = page_server(make_model(), origin, HERE if name in HERE else ('*',))
         if name not in HERE:
             print(f'Warning: everyone who can reach this machine as {host} can use the page, '
                   'without a password and unencrypted.')

@@ -9,7 +9,10 @@ from fastbook_ch4.cli.say import place
 STEPS = 'pixel similarity','own loop','BasicOptim','SGD','two-layer net','resnet18'
 # where the ladder writes, and its best model there
 LADDER,MODEL = Path('runs/ladder'),'digits.safetensors'
-PICTURES = 'ladder.png','mistakes.png'                   # its plot, and the mistakes of that model
+# its plot, the mistakes of that model, and with more than two labels which it takes for which
+PICTURES = 'ladder.png','mistakes.png','confusion.png'
+FEW = 20       # a label with fewer training images is told
+UNEQUAL = 1.5  # so many times the images of the rarest label make a difference
 # For labels in Korean and more
 FONTS = ('Noto Sans CJK KR', 'NanumGothic', 'Malgun Gothic', 'Apple SD Gothic Neo', 'AppleGothic',
          'Arial Unicode MS')
@@ -25,16 +28,16 @@ def add(sub):
     "Add this command to the subparsers `sub`"
     p = sub.add_parser('ladder', help='train every step of the chapter and compare them',
         description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
-    p.add_argument('--data', default='auto', metavar='auto|full|shipped|FOLDER',
-        help='the best images there are (auto, the default), the full MNIST_SAMPLE, the 1,000 that ship with '
-             'the package, or a folder with train/<label> and valid/<label> for two labels')
+    p.add_argument('--data', default='auto', metavar='auto|full|shipped|ten|FOLDER',
+        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the 1,000 that '
+             'ship with the package, all ten digits that ship with it, or a folder with train/<label> and '
+             'valid/<label> for two labels or more; without valid, a fifth of the images is kept for it')
     p.add_argument('--steps', metavar='NAMES',
         help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
     p.add_argument('--seed', type=_seed, default=0,
         help='0 to 4294967295, for parameters and shuffling (default: 0)')
     p.add_argument('--out', type=place, default=LADDER, metavar='DIR',
-        help=f'folder for ladder.csv, ladder.png, mistakes.png and the best model, {MODEL} '
-             f'(default: {LADDER})')
+        help=f'folder for ladder.csv, pictures and the best model, {MODEL} (default: {LADDER})')
     p.add_argument('--quiet', action='store_true', help='print nothing but the table')
     p.set_defaults(run=run)
 
@@ -42,13 +45,14 @@ def _choose_data(data):
     "The folder that `--data` means"
     if data=='shipped': return store.install_shipped()
     if data=='full': return full_sample()
+    if data=='ten': return store.install_shipped('fastbook_ch4_digits')
     if data=='auto':
         from fastbook_ch4.data import mnist_sample
         return mnist_sample()
     folder = Path(data).expanduser()
     if not data or not folder.is_dir():
-        raise FileNotFoundError(f'There is no folder {data}. --data takes auto, full, '
-                                'shipped or a folder with train/<label> and valid/<label>.')
+        raise FileNotFoundError(f'There is no folder {data}. --data takes auto, full, shipped, '
+                                'ten or a folder with train/<label> and valid/<label>.')
     return folder
 
 def choose_steps(text):
@@ -95,18 +99,19 @@ def table_text(table):
     shown = table.assign(correct=correct).rename(columns={'step': step}).drop(columns='total')
     shown = shown.dropna(axis='columns', how='all')
     formats = {step: '{:<17}', 'parameters': '{:,}', 'seconds': '{:.1f}', 'accuracy': '{:.4f}',
-               'published': '{:.4f}'}
-    widths = {'parameters': 11, 'seconds': 8, 'correct': 14, 'accuracy': 9, 'published': 10}
+               'balanced': '{:.4f}', 'published': '{:.4f}'}
+    widths = {'parameters': 11, 'seconds': 8, 'correct': 14, 'accuracy': 9, 'balanced': 9, 'published': 10}
     return shown.to_string(index=False, na_rep='', formatters={k: v.format for k,v in formats.items()},
                            col_space={k: v for k,v in widths.items() if k in shown})
 
 def table_csv(table):
     "The DataFrame `table` of a ladder as the text of a CSV file"
-    numbers = {'seconds': table.seconds.map('{:.2f}'.format), 'accuracy': table.accuracy.map('{:.6f}'.format)}
+    digits = {'seconds': '{:.2f}', 'accuracy': '{:.6f}', 'balanced': '{:.6f}'}
+    numbers = {k: table[k].map(v.format) for k,v in digits.items() if k in table}
     return table.assign(**numbers).to_csv(index=False, lineterminator='\n')
 
 class Results:
-    "What a ladder leaves in `folder`: its table, its best model and, if it came to its end, two pictures"
+    "What a ladder leaves in `folder`: its table, its best model and, if it came to its end, pictures"
     def __init__(self, folder, digits):
         self.folder,self.digits = folder,digits
         self.rungs = []
@@ -121,6 +126,8 @@ class Results:
             for name in (MODEL,*PICTURES): (self.folder/name).unlink(missing_ok=True)
         rungs = [*self.rungs, rung]
         self.table = ladder_table(rungs)
+        # beside `accuracy`, which the commoner label decides
+        if is_unequal(self.digits): self.table.insert(6, 'balanced', [r.balanced for r in rungs])
         store.write_whole(self.folder/'ladder.csv', table_csv(self.table).encode())
         self.rungs = rungs  # only now: no model without its table
 
@@ -128,10 +135,11 @@ class Results:
         "Write the plot of the rungs and the mistakes of the best"
         import matplotlib.pyplot as plt
         from fastbook_ch4.plumbing.steps import plot_ladder
-        from fastbook_ch4.plumbing.mistakes import show_mistakes
-        best,(x,y) = self.best,self.digits.valid
-        figures = [plot_ladder(self.rungs),
-                   show_mistakes(x, best.probs, y, self.digits.vocab, title=f'{best.step}: ')]
+        from fastbook_ch4.plumbing.mistakes import show_confusion,show_mistakes
+        best,(x,y),vocab = self.best,self.digits.valid,self.digits.vocab
+        title = f'{best.step}: '
+        figures = [plot_ladder(self.rungs), show_mistakes(x, best.probs, y, vocab, title=title)]
+        if self.digits.n_out>1: figures.append(show_confusion(best.probs, y, vocab, title))
         for fig,name in zip(figures, PICTURES):
             picture = io.BytesIO()
             fig.savefig(picture, format='png', dpi=150)
@@ -148,19 +156,30 @@ class Results:
 
 # The command
 
+def is_unequal(digits):
+    "Are some labels of `digits` much commoner than others in validation?"
+    counts = digits.valid[1][:,0].bincount(minlength=len(digits.vocab))
+    return bool(counts.max()>UNEQUAL*counts.min())
+
+def few_images(digits):
+    "The labels of which a model can hardly learn much, each with the number of its training images"
+    counts = digits.train[1][:,0].bincount(minlength=len(digits.vocab)).tolist()
+    return [f'{label} ({n})' for label,n in zip(digits.vocab, counts) if n<FEW]
+
 def _load(data, say):
     "The images that `--data` means, with a word on what is special about them"
     import matplotlib
     matplotlib.use('Agg')
     from fastbook_ch4.data import Digits
-    from fastbook_ch4.plumbing.images import folder_notes
+    from fastbook_ch4.plumbing.images import folder_notes,in_words
     path = _choose_data(data)
     digits = Digits.from_folder(path)
     n_train,n_valid = len(digits.train[1]),len(digits.valid[1])
-    labels = ' and '.join(sorted(digits.vocab))
-    say(f'{n_train:,} training and {n_valid:,} validation images of {labels} from {path}')
-    if data not in ('auto','full','shipped'):
+    say(f'{n_train:,} training and {n_valid:,} validation images of {in_words(digits.vocab)} from {path}')
+    if data not in ('auto','full','shipped','ten'):
         for note in folder_notes(path): say(note)
+    few = few_images(digits) if digits.n_out>1 else ()
+    if few: say(f'Few training images, so expect many mistakes: {", ".join(few)}.')
     warnings.filterwarnings('ignore', message='Glyph')
     unknown = _use_fonts_for(digits.vocab)
     if unknown:
@@ -178,9 +197,15 @@ def _climb(results, names, seed, say):
         say(f'{back}{r.title:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(width))
 
 def _print_table(results):
-    "Print the table, and a word on the published figures if there are some"
+    "Print the table, and a word on what in it is not to be taken at its face"
     from fastbook_ch4.ladder import balanced_accuracy
+    from fastbook_ch4.plumbing.steps import answers
     print(table_text(results.table))
+    if 'balanced' in results.table:
+        print('\nbalanced: the mean of the accuracies within each label, since some are much commoner')
+    for r in results.rungs:
+        said = answers(r.probs).unique()
+        if len(said)==1: print(f'{r.step} answers {results.digits.vocab[said]} to every image.')
     if results.table.published.isna().all(): return
     print('\npublished: printed in a study post on the whole of fastbook chapter 4 (2025, in Korean)')
     first = results.rungs[0]
@@ -202,7 +227,8 @@ def run(args):
         _climb(results, names, args.seed, say)
     say()
     _print_table(results)
-    say(f'\nladder.csv, {", ".join(PICTURES)} and {MODEL} are in {args.out}  '
+    pictures = PICTURES[:2] if results.digits.n_out==1 else PICTURES
+    say(f'\nladder.csv, {", ".join(pictures)} and {MODEL} are in {args.out}  '
         f'({time.perf_counter()-start:.0f} s in all)')
     say(f'{MODEL} is the best model, {results.best.step}. '
         f'Show it a picture:  ch4 predict FILE --model {args.out/MODEL}')

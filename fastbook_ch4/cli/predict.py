@@ -1,4 +1,4 @@
-"""`ch4 predict`: which digit real pictures show."""
+"""`ch4 predict`: which label real pictures show, such as which digit."""
 import sys,warnings
 
 from fastbook_ch4.cli.ladder import LADDER,MODEL
@@ -12,27 +12,36 @@ def add(sub):
                     'light on dark, one digit on plain paper. Says so where a picture does not look like one '
                     'of the digits the model knows.')
     p.add_argument('files', nargs='+', metavar='FILE', help='an image file')
-    p.add_argument('--model', type=place, metavar='M',
-        help=f'a model that the ladder saved (default: {LADDER/MODEL}; without that, a small one is trained '
-             'in seconds on the digits that ship with the package)')
+    add_model(p)
     p.set_defaults(run=run)
 
-def _choose_model(file):
+def add_model(p):
+    "Add the option `--model`, of the one rule for `ch4 predict` and `ch4 app`, to the parser `p`"
+    p.add_argument('--model', type=place, metavar='M',
+        help=f'a model that the ladder saved (default: {LADDER/MODEL}; without that, a small one is trained '
+             'in seconds on the ten digits that ship with the package)')
+
+def model_file(file):
+    "The file that `--model` means: `file`, else what the ladder left, else `None`"
+    return file or (LADDER/MODEL if (LADDER/MODEL).exists() else None)
+
+def choose_model(file):
     "The model that `--model` means, and a sentence on what it is"
     from fastbook_ch4.application import load_digit_model,quick_model
-    if not file and (LADDER/MODEL).exists(): file = LADDER/MODEL
+    from fastbook_ch4.plumbing.images import in_words
+    file = model_file(file)
     if file: model,where = load_digit_model(file),f'from {file}'
     else:
         model = quick_model()
         where = f'trained just now on the shipped digits, as there is no {LADDER/MODEL} (ch4 ladder)'
     right = f', {model.accuracy:.1%} right in validation' if model.accuracy is not None else ''
-    return model, f'Model: {model.architecture} for {" or ".join(sorted(model.labels))}{right}, {where}'
+    return model, f'Model: {model.architecture} for {in_words(model.labels, "or")}{right}, {where}'
 
 def run(args):
     "Say for each file what it shows; status 1 if one could not be read"
     from fastbook_ch4.application import predict_digit
-    model,about = _choose_model(args.model)
-    print(about, flush=True)
+    model,about = choose_model(args.model)
+    print(printable(about), flush=True)
     # of headers that are odd, or pictures that are large
     warnings.filterwarnings('ignore', module='PIL')
     status = 0

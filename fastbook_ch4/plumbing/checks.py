@@ -209,24 +209,25 @@ def check_logits(
 
 # %% ../../nbs/plumbing/checks.ipynb #2810d6d8
 def check_digits(
-    vocab, # The label of target 0 and the label of target 1
+    vocab, # The label of target 0, of target 1, ...
     train, # Images (n, h, w) and targets (n, 1)
     valid, # The same
 ):
-    "Refuse what is no set of digits with two labels"
-    if isinstance(vocab, (str,set)) or len(set(vocab))!=2 or len(vocab)!=2:
-        raise ValueError('`vocab` must be a list of two labels in the order of the targets, not '
+    "Refuse what is no set of digits with two labels or more"
+    if isinstance(vocab, (str,set)) or not 2<=len(vocab)==len(set(vocab)):
+        raise ValueError('`vocab` must be a list of two labels or more in the order of the targets, not '
                          f'{vocab!r}.')
     check_tensors(*train, *valid)
     size,valid_size = [tuple(x.shape) for x,_ in (train,valid)]
     if len(size)!=3 or size[1:]!=valid_size[1:]:
         raise ValueError(f'Images must be (n, h, w) of one size, not {size} and {valid_size}.')
+    most = len(vocab)-1
     for x,y in (train,valid):
-        odd = y[(y!=0) & (y!=1)]
+        odd = y[(y<0) | (y>most) | (y!=y.round())]
         if y.shape!=(len(x),1) or len(odd):
             wrong = odd[0].item() if len(odd) else tuple(y.shape)
-            raise ValueError(f'{len(x)} images need targets 0 or 1 of shape ({len(x)}, 1), not '
-                             f'{wrong}.')
+            raise ValueError(f'{len(x)} images need targets {"0 or 1" if most==1 else f"from 0 to {most}"} '
+                             f'of shape ({len(x)}, 1), not {wrong}.')
         check_pixels(x)
 
 # %% ../../nbs/plumbing/checks.ipynb #62efb683

@@ -171,22 +171,23 @@ def memory_dataloaders(
     bs=64, # Pictures per mini-batch, at least 1
     val_bs=None,  # The same for validation; `bs` if `None`
     shuffle=True, # New random order of the training pictures each epoch?
-    flat=False,   # Rows (c*h*w,) and columns of targets? Else the training loader drops a shorter last batch
+    flat=False,   # Rows (c*h*w,)? Else the training loader drops a shorter last batch
     item_tfms=None,  # fastai's transforms for single pictures, of training and validation
     batch_tfms=None, # fastai's transforms for mini-batches
     device='cpu', # Where all pictures go, at once
-) -> DataLoaders: # Batches of x (bs, c, h, w) and y (bs,), or x (bs, c*h*w) and y (bs, 1)
+) -> DataLoaders: # Batches of x (bs, c, h, w) or (bs, c*h*w), and y (bs,); of rows with two labels y (bs, 1)
     "fastai `DataLoaders` of pictures that are in memory"
     if flat and (item_tfms or batch_tfms):
         raise ValueError('Transforms are made for pictures, not for rows. Pass flat=False.')
-    tfms = [[Picture(read, train[0].shape[1:], flat)], [LabelOf(),Target(vocab, flat)]]
+    column = flat and len(vocab)==2  # for models with one output
+    tfms = [[Picture(read, train[0].shape[1:], flat)], [LabelOf(),Target(vocab, column)]]
     sets = []
     for i,(x,y) in enumerate((train,valid)):
         # one item, to set transforms up
         sets.append(ds := MemoryDatasets([(x[0],vocab[y[0].item()])], tfms, split_idx=i))
         ds.pictures,ds.parts = x,sets
         ds.batch_tfms = batch_tfms
-        ds.x,ds.y = (x.flatten(1),y[:,None]) if flat else (x,y)
+        ds.x,ds.y = x.flatten(1) if flat else x,y[:,None] if column else y
     n = check_bs(bs) if flat else min(check_bs(bs), len(sets[0]))
     train_dl = MemoryDL(sets[0], bs=n, shuffle=shuffle, drop_last=not flat,
                         after_item=item_tfms, after_batch=batch_tfms)
