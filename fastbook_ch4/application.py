@@ -20,7 +20,7 @@ from torchvision.transforms.functional import gaussian_blur
 from . import store
 from .plumbing.checks import check_pixels, check_tensors
 from .plumbing.images import grey_image, in_words
-from .plumbing.pictures import grey_levels, open_picture, other_digits
+from .plumbing.pictures import full_ink, grey_levels, has_step, local_contrast, one_digit, open_picture, other_digits, thicken
 from .plumbing.model_file import FORMAT, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import trim_kernels
@@ -55,16 +55,22 @@ def _paper(grey, edge):
     tilted = place@np.linalg.lstsq(place[edge], grey[edge], rcond=None)[0]
     return min((even,tilted), key=lambda o: np.median(abs(grey-o)[edge]))
 
+def _contrast(grey):
+    "How `grey` differs from its paper, how much of that is grain, and whether a shadow or an edge lies there"
+    edge = np.ones(grey.shape, bool)
+    edge[1:-1,1:-1] = False
+    diff = grey-_paper(grey, edge)
+    step = has_step(diff[edge], abs(diff).max())
+    if step: diff = local_contrast(grey)
+    return diff, np.median(abs(diff)[edge]), step
+
 def find_ink(
     grey # (h, w) float in 0..1
 ) -> np.ndarray: # (h, w) float, 0 for paper and 1 for the strongest ink
     "How much ink there is at each place of `grey`, dark on light or light on dark"
     grey = np.asarray(grey)
     if grey.ndim!=2: raise ValueError(f'Pass grey values of shape (h, w), not {grey.shape}.')
-    edge = np.ones(grey.shape, bool)
-    edge[1:-1,1:-1] = False
-    diff = grey-_paper(grey, edge)
-    grain = np.median(abs(diff)[edge])
+    diff,grain,_ = _contrast(grey)
     ink = (diff if diff.max()>-diff.min() else -diff) - 3*grain
     if not ink.max()>=.1:
         raise ValueError('There is no ink in this picture. Draw larger or darker, on plain paper.')
@@ -74,17 +80,16 @@ def find_ink(
 def centre_ink(
     ink # (h, w) float from `find_ink`
 ) -> torch.Tensor: # (28, 28) float32 in 0..1
-    "Scale `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
+    "Scale the digit in `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
     ink = np.asarray(ink)
     if ink.ndim!=2: raise ValueError(f'Pass ink of shape (h, w), not {ink.shape}.')
+    ink = one_digit(ink)
     (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
-    box = Image.fromarray(ink[top:bottom+1,left:right+1].astype(np.float32))
-    box = np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX))
-    def start(mass):
-        first = round(14.5-np.average(np.arange(len(mass))+.5, weights=mass))
-        return min(max(first, 0), 28-len(mass))
+    box = Image.fromarray(thicken(ink[top:bottom+1,left:right+1]).astype(np.float32))
+    box = full_ink(np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX)))
+    def start(mass): return min(max(round(14.5-np.average(np.arange(len(mass))+.5, weights=mass)), 0), 28-len(mass))
     top,left = start(box.sum(1)),start(box.sum(0))
-    return torch.from_numpy(np.pad(box/box.max(), ((top,28-top-len(box)), (left,28-left-box.shape[1]))))
+    return torch.from_numpy(np.pad(box, ((top,28-top-len(box)), (left,28-left-box.shape[1]))))
 
 # %% ../nbs/17_application.ipynb #f80fb7f6
 def centre_digit(
