@@ -27,6 +27,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application._check_plan': ( 'application.html#_check_plan',
                                                                                     'fastbook_ch4/application.py'),
+                                          'fastbook_ch4.application._check_texts': ( 'application.html#_check_texts',
+                                                                                     'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application._contrast': ( 'application.html#_contrast',
                                                                                   'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application._familiar': ( 'application.html#_familiar',

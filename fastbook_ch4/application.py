@@ -129,6 +129,12 @@ class Familiar:
         return (near<=self.limit) & (near<far)
 
 # %% ../nbs/17_application.ipynb #7e419523
+def _check_texts(labels):
+    "Refuse `labels` unless they are two texts or more that differ"
+    texts = {normalize('NFC', o) for o in labels if isinstance(o, str)}
+    if isinstance(labels, str) or not 2<=len(texts)==len(labels):
+        raise ValueError(f'Two labels or more are needed, each once, not {labels!r}.')
+
 @dataclass
 class DigitModel:
     "A trained model with all that is needed to use it"
@@ -143,9 +149,7 @@ class DigitModel:
     def check(self):
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
-        texts = {normalize('NFC', o) for o in self.labels if isinstance(o, str)}
-        if isinstance(self.labels, str) or not 2<=len(texts)==len(self.labels):
-            raise ValueError(f'Two labels or more are needed, each once, not {self.labels!r}.')
+        _check_texts(self.labels)
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
         if not all(o.isfinite().all() for o in self.model.state_dict().values()):
@@ -229,6 +233,8 @@ def _put_together(about, tensors):
     tensors,labels = dict(tensors),about['labels']
     seen,others = [tensors.pop(o).float()/255 for o in ('seen','others')]
     if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
+    _check_texts(labels)
+    if len(labels)>max(2, len(seen)): raise ValueError(f'{len(labels)} labels for {len(seen)} pictures')
     with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:], len(labels))
     model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
     counts = about.get('seen of each label')  # `None` of two labels, and in files of old
@@ -286,6 +292,6 @@ def quick_model(
     path=None, # Folder in fastai's layout; the ten digits that ship with the package if `None`
     seed=0,    # For parameters and shuffling
 ) -> DigitModel:
-    "A small CNN, trained in seconds"
+    "A small CNN for the labels under `path`, trained in seconds"
     digits = Digits.from_folder(path or ten_digits())
     return ladder_model(run_step('small CNN', digits, seed), digits)

@@ -43,24 +43,25 @@ class Digits:
     @classmethod
     def from_folder(cls, path): return cls(Path(path), *read_digits(path))
     n_pixels = property(lambda self: self.train[0][0].numel())
+    # what a model answers with: for two labels one number is enough
     n_out = property(lambda self: 1 if len(self.vocab)==2 else len(self.vocab))
     def dataloaders(self, bs=256, **kwargs): return digit_loaders(self, bs, **kwargs)
 
 # %% ../nbs/01_data.ipynb #d8fb2654
 def digit_tensors(
-    path # Folder in fastai's layout with two labels
+    path # Folder in fastai's layout
 ) -> tuple: # `train_x, train_y, valid_x, valid_y`: x (n, h*w) float32 in 0..1, y (n, 1) int64
-    "All images under `path` as rows, with target 1 for the first label and 0 for the second"
+    "All images under `path` as rows, with target 1 for the first of two labels and 0 for the second"
     digits = Digits.from_folder(path)
     (train_x,train_y),(valid_x,valid_y) = digits.train,digits.valid
     return train_x.flatten(1), train_y, valid_x.flatten(1), valid_y
 
 # %% ../nbs/01_data.ipynb #93bdaf3b
 def digit_dataloaders(
-    path,         # Folder in fastai's layout with two labels
+    path,         # Folder in fastai's layout
     bs=256,       # Images per mini-batch, at least 1
     shuffle=True, # New order of training images each epoch? Else all of one label, then all of the other
     device='cpu', # Where batches go; the linear models are so small that a GPU gains nothing
-) -> DataLoaders: # Batches of x (bs, h*w) float32 and y (bs, 1) int64; `dls.vocab[target]` is the label
+) -> DataLoaders: # Batches of x (bs, h*w) float32 and, for two labels, y (bs, 1) int64; else y (bs,)
     "fastai `DataLoaders` of the images under `path`, flattened"
     return Digits.from_folder(path).dataloaders(bs, shuffle=shuffle, device=device)

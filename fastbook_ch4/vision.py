@@ -19,7 +19,7 @@ from torchvision.models import resnet18
 
 # %% ../nbs/09_vision.ipynb #7bee9a82
 def image_dataloaders(
-    path,        # Folder in fastai's layout with two labels
+    path,        # Folder in fastai's layout
     bs=64,       # Images per mini-batch; the training loader drops a shorter last one
     device=None, # Where batches go; a GPU if there is one when `None`
 ) -> DataLoaders: # Batches of x (bs, 3, h, w) float32 and y (bs,) int64; `dls.vocab[target]` is the label
@@ -33,7 +33,7 @@ def image_dataloaders(
 
 # %% ../nbs/09_vision.ipynb #27ab7f5d
 def resnet_learner(
-    dls,      # `DataLoaders` of images with two labels
+    dls,      # `DataLoaders` of images
     **kwargs, # Passed on to `cnn_learner`: `loss_func`, `metrics`, `n_out`, `opt_func`, ...
 ) -> Learner: # With cross-entropy and `accuracy`; for `n_out=1` with `mnist_loss` and `batch_accuracy`
     "The chapter's resnet18 with random weights, through `cnn_learner`"

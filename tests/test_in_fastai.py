@@ -493,8 +493,8 @@ def test_each_step_of_the_ladder(few, double, step, tmp_path):
     assert torch.allclose(there[:,1], probs, atol=1e-4)
 
 def test_the_quick_model(few, double, monkeypatch):
-    short = replace(STEPS['two-layer net'], train=partial(two_layer_net, steps=4))
-    monkeypatch.setitem(STEPS, 'two-layer net', short)
+    short = replace(BESIDE['small CNN'], train=partial(small_cnn, steps=4))
+    monkeypatch.setitem(BESIDE, 'small CNN', short)
     assert predict_digit(quick_model(few), next((few/'valid'/'3').iterdir())).label in ('3','7')
 
 def test_a_thermometer(double):

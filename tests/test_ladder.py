@@ -5,7 +5,7 @@ import pytest, torch
 from fastbook_ch4.application import ARCHITECTURES
 from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_ladder, run_step
-from fastbook_ch4.plumbing.steps import STEPS
+from fastbook_ch4.plumbing.steps import BESIDE,STEPS
 
 
 @pytest.fixture(scope='module')
@@ -42,7 +42,7 @@ def test_published_figures_only_for_the_full_sample(trained):
 
 def test_each_kind_of_model_can_be_built_again(trained):
     "What a rung is called in a model file is known there"
-    assert {step.architecture for step in STEPS.values()}==set(ARCHITECTURES)
+    assert {step.architecture for step in (STEPS | BESIDE).values()}==set(ARCHITECTURES)
     for name in list(STEPS)[:3]:
         rung = trained(name, 0)
         ARCHITECTURES[rung.architecture](28, 28).load_state_dict(rung.model.state_dict())

@@ -18,7 +18,7 @@ from fastai.torch_core import default_device
 
 # %% ../../nbs/plumbing/fast.ipynb #74c6ecc2
 def grey_dataloaders(
-    path,        # Folder in fastai's layout with two labels
+    path,        # Folder in fastai's layout
     bs=64,       # Images per mini-batch; the training loader drops a shorter last one
     device=None, # Where all images go, at once; a GPU if there is one when `None`
     item_tfms=None,  # fastai's transforms for single pictures
