@@ -1,24 +1,26 @@
 """Any pen, any paper: how `predict_digit` does on made drawings of every kind, for lesson 17.
 
-    python tools/pens.py FOLDER [--set tune|judge] [--only KIND,...] [--widths N,...] [--models NAME,...]
-                                [--seeds N,...] [--labels 37] [--per N] [--show FILE]
+    python tools/pens.py FOLDER [--set tune|try|judge] [--only KIND,...] [--widths N,...] [--pens N,...]
+                                [--models STEP,...] [--seeds N,...] [--labels 0123456789] [--per N]
 
 Draws skeletons of digits with pens of many widths on many papers, asks the models of the ladder, and prints
 for each kind and width the share that is right, the share that is wrong but has a note, the right ones with a
 note, and the silent errors: wrong, and no note. FOLDER keeps the models and the pictures of 28 by 28, and a
 second call begins where the first one stopped; it is drawn again where the recipe has changed.
 
-Set `tune` has the skeletons as they stand here. Set `judge` has their points jittered, and other slants,
-turns, sizes and places: what was chosen by looking at one set is judged by the other.
+Set `tune` has the skeletons as they stand here. Sets `try` and `judge` have their points jittered, and other
+slants, turns, sizes and places: what was chosen by looking at the first two is judged by the third.
 """
 import argparse,hashlib,inspect,io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from fastbook_ch4 import application, store
 from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_step
+from fastbook_ch4.multiclass import ten_digits
 from fastbook_ch4.plumbing import pictures
 
 # Strokes as points in hundredths of the height, x before y: C is a curve through them, L straight lines
@@ -75,6 +77,7 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
+KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):
     "The lines of `skeleton`: arrays (n, 2), in units of its height"
@@ -131,7 +134,8 @@ def on_paper(mask, paper=240, pen=25): return Image.composite(Image.new('L', mas
 
 def plain(mask, box, rng): return on_paper(mask)
 
-def light_on_dark(mask, box, rng): return on_paper(mask, int(rng.integers(0, 60)), int(rng.integers(180, 256)))
+def light_on_dark(mask, box, rng):
+    return on_paper(mask, int(rng.integers(0, 60)), int(rng.integers(180, 256)))
 
 def lit(img, light):
     "`img` times `light`, (h, w) floats"
@@ -253,18 +257,17 @@ def desk_edge(mask, box, rng):
 
 KINDS = dict(plain=plain, light_on_dark=light_on_dark, uneven_light=uneven_light, vignette=vignette,
              blurred=blurred, jpeg=jpeg, noisy=noisy, pencil=pencil, pale=pale, dust=dust, ruled=ruled,
-             squared=squared, margin=margin, second_mark=second_mark, caption=caption, shadow_edge=shadow_edge,
-             hand_shadow=hand_shadow, desk_edge=desk_edge)
-PHOTOS = 'shadow_edge','hand_shadow','desk_edge'
+             squared=squared, margin=margin, second_mark=second_mark, caption=caption,
+             shadow_edge=shadow_edge, hand_shadow=hand_shadow, desk_edge=desk_edge)
 
-def drawings(kind, width, judge=False, labels='37', per=3):
+def drawings(kind, width, which='tune', labels='37', per=3):
     "Yields (label, name of the skeleton, PIL image): `per` placements of each skeleton, 7 where `per` is 0"
     for label in labels:
         for k,(name,skeleton) in enumerate(SKELETONS[label].items()):
             for i in range(per or len(PLACES)):
-                key = f'{kind} {width} {judge} {label} {name} {i}'
-                rng = np.random.default_rng(list(hashlib.sha256(key.encode()).digest()))
-                if judge:
+                key = f'{kind} {width} {which} {label} {name} {i}'
+                rng = np.random.default_rng([*hashlib.sha256(key.encode()).digest()])
+                if which!='tune':
                     height = rng.uniform(max(180, 4*width), 520)
                     where = rng.uniform(-25, 25),rng.uniform(-15, 15),height,*rng.uniform(0, SIDE, 2)
                     skeleton_now = jittered(skeleton, rng)
@@ -278,19 +281,90 @@ def drawings(kind, width, judge=False, labels='37', per=3):
                 yield label,name,KINDS[kind](mask, mask.getbbox(), rng)
 
 def recipe():
-    "A digest of what makes a picture of 28 by 28 of an image, and of this tool"
-    parts = [inspect.getsource(o) for o in (application.find_ink, application.centre_ink, pictures)]
-    return hashlib.sha256(''.join([*parts, Path(__file__).read_text()]).encode()).hexdigest()[:12]
+    "A digest of what makes a picture of 28 by 28 of an image"
+    parts = [inspect.getsource(o) for o in (application._paper, application._contrast, application.find_ink,
+                                            application.centre_ink, pictures)]
+    here = Path(__file__).read_text(encoding='utf8').partition('def recipe()')[0]
+    return hashlib.sha256(''.join([*parts, here]).encode()).hexdigest()[:12]
 
-def seen(folder, kind, width, judge, labels, per):
-    "What a model sees of the drawings: their labels, names and pictures (n, 28, 28); one without ink is empty"
-    file = folder/f'{recipe()}-{kind}-{width}-{"judge" if judge else "tune"}-{labels}-{per}.npz'
+def seen(folder, kind, width, which, labels='37', per=3):
+    "What a model sees of `drawings`: labels, names and pictures (n, 28, 28), black without ink"
+    file = folder/f'{recipe()}-{kind}-{width}-{which}-{labels}-{per}.npz'
     if not file.exists():
-        told,names,xs = [],[],[]
-        for label,name,img in drawings(kind, width, judge, labels, per):
-            try: x = application.centre_digit(img).numpy()
-            except ValueError: x = np.zeros((28,28), np.float32)
-            told.append(label); names.append(name); xs.append(x)
-        np.savez_compressed(file, labels=told, names=names, x=np.stack(xs).astype(np.float32))
+        rows = []
+        for label,name,img in drawings(kind, width, which, labels, per):
+            try: rows.append((label,name,application.centre_digit(img).numpy()))
+            except ValueError: rows.append((label,name,np.zeros((28,28), np.float32)))
+        told,names,x = zip(*rows)
+        np.savez_compressed(file, labels=told, names=names, x=np.stack(x).astype(np.float32))
     data = np.load(file)
     return data['labels'],data['names'],torch.from_numpy(data['x'])
+
+def trained(folder, step, seed, labels):
+    "The model that the ladder keeps after `step`, on the shipped digits"
+    file = folder/f'{step}-{seed}-{labels}.safetensors'
+    if not file.exists():
+        digits = Digits.from_folder(store.install_shipped() if labels=='37' else ten_digits())
+        rung = run_step(step, digits, seed)
+        application.save_digit_model(application.ladder_model(rung, digits), file)
+    return application.load_digit_model(file)
+
+def doubted(m, x, taken):
+    "For which of `x` (n, 28, 28) `predict_digit` has a note if `m` takes them for the targets `taken`"
+    known = torch.stack([pile(x) for pile in m.piles], 1)
+    known = known[:,0] if len(m.piles)==1 else known.gather(1, taken[:,None])[:,0]
+    nearest = torch.cat([pile.distances(x) for pile in m.piles], 1).topk(3, largest=False).indices
+    return ~known | ((m.targets[nearest]!=taken[:,None]).sum(1)>=2)
+
+def judged(m, labels, x):
+    "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"
+    taken,empty = m.probs(x).argmax(1),x.flatten(1).sum(1)==0
+    noted = doubted(m, x, taken) | empty
+    if noted.any(): taken[noted] = m.probs(torch.stack([m.leaned(o) for o in x[noted]])).argmax(1)
+    right = torch.tensor([m.labels[i]==label for i,label in zip(taken, labels)]) & ~empty
+    return [len(x), *[o.sum().item() for o in (right, right&noted, ~right&noted, ~right&~noted)]], ~right
+
+COLUMNS = 'all','right','right, noted','wrong, noted','silent'
+
+def study(models, tasks, folder, which, labels, per):
+    "A row of counts for each of `models` by name and `tasks` (kind, width), and what was wrong"
+    rows,wrong = [],Counter()
+    for kind,width in tasks:
+        told,names,x = seen(folder, kind, width, which, labels, per if kind!='plain' else 0)
+        for name,m in models.items():
+            counts,bad = judged(m, told, x)
+            rows.append([name, f'{kind} {width:02}' if kind=='plain' else kind, *counts])
+            wrong.update((name, f'{a} {b}') for a,b in zip(told[bad], names[bad]))
+    table = pd.DataFrame(rows, columns=['model','kind',*COLUMNS])
+    return table.groupby(['model','kind'], sort=False).sum(), wrong
+
+def words(text): return text.split(',')
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('folder', type=Path)
+    p.add_argument('--set', choices=('tune','try','judge'), default='judge')
+    p.add_argument('--only', type=words, default=list(KINDS), metavar='KIND,...', help=', '.join(KINDS))
+    p.add_argument('--widths', type=words, default=WIDTHS, metavar='N,...',
+                   help='pens of the kind plain, in 600')
+    p.add_argument('--pens', type=words, default=PENS, metavar='N,...', help='pens of all other kinds')
+    p.add_argument('--models', type=words, metavar='STEP,...', help='steps of the ladder')
+    p.add_argument('--seeds', type=words, default='0,1,2', metavar='N,...', help='of their training')
+    p.add_argument('--labels', choices=('37','0123456789'), default='37')
+    p.add_argument('--per', type=int, default=2,
+                   help=f'drawings of each skeleton, pen and kind but plain, which has {len(PLACES)}')
+    args = p.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    steps = args.models or (KEPT if args.labels=='37' else ['small CNN'])
+    models = {f'{step} {seed}': trained(args.folder, step, seed, args.labels)
+              for step in steps for seed in map(int, args.seeds)}
+    tasks = [(kind,int(w)) for kind in args.only for w in (args.widths if kind=='plain' else args.pens)]
+    table,wrong = study(models, tasks, args.folder, args.set, args.labels, args.per)
+    table['% right'] = (100*table.right/table['all']).round(1)
+    for name in models:
+        print(name, table.loc[name].to_string(), sep='\n')
+        silent,n = table.loc[name, ['silent','all']].sum()
+        often = ', '.join(f'{k[1]} ({n})' for k,n in wrong.most_common() if k[0]==name)
+        print(f'{silent} silent errors in {n}; wrong most often: {often[:150]}\n', flush=True)
+
+if __name__=='__main__': main()

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'TWELVE', 'open_picture', 'grey_levels', 'other_digits', 'has_step', 'local_contrast', 'one_digit',
-           'thicken', 'full_ink', 'twelve_digits']
+           'thicken', 'full_ink', 'lean', 'advice', 'twelve_digits']
 
 # %% ../../nbs/plumbing/pictures.ipynb #3d5c07e4
 import io,tarfile
 from pathlib import Path
 
-import numpy as np, torch
+import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
 from scipy.ndimage import find_objects, grey_closing, label, maximum_filter, minimum_filter
 from .. import store
@@ -165,6 +165,26 @@ def full_ink(
     most = box.max()
     usual = np.quantile(box[box>.1*most], .75)
     return (box/usual).clip(0, 1) if usual<.9*most else box/most
+
+# %% ../../nbs/plumbing/pictures.ipynb #aa91a4d5
+def lean(
+    picture, # (h, w) float
+    by,      # How far to the left the upper edge goes, as a share of half the width; the lower goes to the right
+) -> torch.Tensor: # (h, w)
+    "`picture`, leaning"
+    push = torch.tensor([[[1.,-by,0.],[0.,1.,0.]]])
+    places = F.affine_grid(push, (1,1,*picture.shape), align_corners=False)
+    return F.grid_sample(picture[None,None], places, align_corners=False)[0,0].clamp(0, 1)
+
+# %% ../../nbs/plumbing/pictures.ipynb #001902bd
+def advice(
+    diff,  # (h, w) float, how a picture differs from its paper
+    step,  # Does a shadow or an edge lie in it?
+) -> str: # A sentence
+    "What to do about a picture that a model is in doubt about"
+    if step: return 'A shadow or an edge lies in this picture: crop it to the digit, or take it in even light.'
+    if abs(diff).max()<.3: return 'Its ink is pale: use a darker pen, or more light.'
+    return 'Write one digit alone, plainly, on plain paper.'
 
 # %% ../../nbs/plumbing/pictures.ipynb #3204940a
 TWELVE = ('3/446','7/430','3/423','7/475','7/443','3/473','7/438','3/463','3/404','7/455','7/435','3/470')
