@@ -82,13 +82,14 @@ def centre_ink(
     ink # (h, w) float from `find_ink`
 ) -> torch.Tensor: # (28, 28) float32 in 0..1
     "Scale the digit in `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
-    ink = np.asarray(ink)
-    if ink.ndim!=2: raise ValueError(f'Pass ink of shape (h, w), not {ink.shape}.')
-    ink = one_digit(ink)
+    if np.ndim(ink)!=2: raise ValueError(f'Pass ink of shape (h, w), not {np.shape(ink)}.')
+    ink = one_digit(np.asarray(ink))
     (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
     box = Image.fromarray(thicken(ink[top:bottom+1,left:right+1]).astype(np.float32))
     box = full_ink(np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX)))
-    def start(mass): return min(max(round(14.5-np.average(np.arange(len(mass))+.5, weights=mass)), 0), 28-len(mass))
+    def start(mass):
+        first = round(14.5-np.average(np.arange(len(mass))+.5, weights=mass))
+        return min(max(first, 0), 28-len(mass))
     top,left = start(box.sum(1)),start(box.sum(0))
     return torch.from_numpy(np.pad(box, ((top,28-top-len(box)), (left,28-left-box.shape[1]))))
 
@@ -144,10 +145,10 @@ class DigitModel:
     model: nn.Module       # As `label_probs` asks it
     labels: list           # The label of target 0, of target 1, ...
     architecture: str      # A key of `ARCHITECTURES`
-    familiar: Familiar     # Says whether a picture looks like those it was trained on; or a list, one for each label
+    familiar: Familiar     # Says whether a picture looks like those it was trained on; or one for each label
     accuracy: float = None # On the validation pictures it was judged on
     centred: bool = True   # Trained on pictures centred as MNIST was? Else on files as they are
-    targets: torch.Tensor = None # (n,) int64, the target of each picture in `familiar`; files of old have none
+    targets: torch.Tensor = None # (n,) int64, the target of each picture in `familiar`; none in old files
     def __post_init__(self):
         self.check().model.eval()
     def check(self):
@@ -156,8 +157,8 @@ class DigitModel:
         _check_texts(self.labels)
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
-        if self.targets is not None and (len(self.targets)!=sum(len(o.seen) for o in self.piles)
-                                         or not 0<=self.targets.min()<=self.targets.max()<len(self.labels)):
+        n_seen = sum(len(o.seen) for o in self.piles)
+        if self.targets is not None and (len(self.targets)!=n_seen or max(self.targets)>=len(self.labels)):
             raise ValueError('There must be a target for each picture that the model has seen.')
         if not all(o.isfinite().all() for o in self.model.state_dict().values()):
             raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
@@ -168,10 +169,11 @@ class DigitModel:
     def size(self): return tuple(self.piles[0].seen.shape[1:])
     def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
         return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
-    def contradicted(self, picture, target): # by two of the three nearest pictures it has seen; returns a bool
+    def contradicted(self, picture, target): # by the nearest picture it has seen, or by the next two; returns a bool
         if self.targets is None: return False
         d = torch.cat([o.distances(picture[None]) for o in self.piles], 1)[0]
-        return (self.targets[d.argsort()[:3]]!=target).sum().item()>=2
+        first,*next_two = (self.targets[d.argsort()[:3]]!=target).tolist()
+        return first or all(next_two)
     def leaned(self, picture): # (h, w), leaning so that it is nearest to a picture it has seen
         ways = torch.stack([lean(picture, by) for by in (0.,.2,-.2,.4,-.4)])
         d = torch.cat([o.distances(ways) for o in self.piles], 1)
@@ -187,7 +189,7 @@ class DigitModel:
 
 # %% ../nbs/17_application.ipynb #a4b2d823
 def _familiar(digits, centred):
-    "What says whether a picture looks like those of `digits`: one pile against others, or one a label; its targets"
+    "A `Familiar` for the pictures of `digits`, or one for each of many labels; and their targets"
     (x,y),order = digits.train,list(sorted_targets(digits))
     piles = [x[y[:,0]==t][:max(2, min(400, 4000//len(order)))] for t in order]
     targets = torch.cat([torch.full((len(o),), t) for o,t in zip(piles, order)])
@@ -297,7 +299,7 @@ def _picture_for(m, image):
     return x
 
 def _note(m, picture, target, image):
-    "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; empty if nothing says so"
+    "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do about it; or nothing"
     if not m.knows(picture, target): note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
     else: return ''

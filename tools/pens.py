@@ -314,7 +314,8 @@ def doubted(m, x, taken):
     known = torch.stack([pile(x) for pile in m.piles], 1)
     known = known[:,0] if len(m.piles)==1 else known.gather(1, taken[:,None])[:,0]
     nearest = torch.cat([pile.distances(x) for pile in m.piles], 1).topk(3, largest=False).indices
-    return ~known | ((m.targets[nearest]!=taken[:,None]).sum(1)>=2)
+    other = m.targets[nearest]!=taken[:,None]
+    return ~known | other[:,0] | other[:,1:].all(1)
 
 def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"

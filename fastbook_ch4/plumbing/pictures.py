@@ -169,7 +169,7 @@ def full_ink(
 # %% ../../nbs/plumbing/pictures.ipynb #aa91a4d5
 def lean(
     picture, # (h, w) float
-    by,      # How far to the left the upper edge goes, as a share of half the width; the lower goes to the right
+    by,      # How far the upper edge goes to the left, in half widths; the lower goes to the right
 ) -> torch.Tensor: # (h, w)
     "`picture`, leaning"
     push = torch.tensor([[[1.,-by,0.],[0.,1.,0.]]])
@@ -182,7 +182,7 @@ def advice(
     step,  # Does a shadow or an edge lie in it?
 ) -> str: # A sentence
     "What to do about a picture that a model is in doubt about"
-    if step: return 'A shadow or an edge lies in this picture: crop it to the digit, or take it in even light.'
+    if step: return 'A shadow or an edge lies in it: crop it to the digit, or take it in even light.'
     if abs(diff).max()<.3: return 'Its ink is pale: use a darker pen, or more light.'
     return 'Write one digit alone, plainly, on plain paper.'
 
