@@ -24,8 +24,8 @@ from .plumbing.pictures import advice, full_ink, grey_levels, has_step, lean
 from .plumbing.pictures import local_contrast, one_digit, open_picture, other_digits, thicken
 from .plumbing.model_file import FORMAT, checksum, read_model_file
 from .models import simple_net
-from .plumbing.fast import trim_kernels
-from .plumbing.steps import MeanImages, label_probs, simple_cnn, sorted_targets
+from .plumbing.fast import simple_cnn, trim_kernels
+from .plumbing.steps import MeanImages, label_probs, sorted_targets
 from .ladder import run_step
 from .data import Digits
 from .multiclass import ten_digits
@@ -145,7 +145,7 @@ class DigitModel:
     model: nn.Module       # As `label_probs` asks it
     labels: list           # The label of target 0, of target 1, ...
     architecture: str      # A key of `ARCHITECTURES`
-    familiar: Familiar     # Says whether a picture looks like those it was trained on; or one for each label
+    familiar: Familiar     # Says what looks like the training pictures; or a list, one for each label
     accuracy: float = None # On the validation pictures it was judged on
     centred: bool = True   # Trained on pictures centred as MNIST was? Else on files as they are
     targets: torch.Tensor = None # (n,) int64, the target of each picture in `familiar`; none in old files
@@ -155,6 +155,8 @@ class DigitModel:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
         _check_texts(self.labels)
+        if len(self.piles) not in (1,len(self.labels)):
+            raise ValueError(f'{len(self.piles)} piles of pictures for {len(self.labels)} labels.')
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
         n_seen = sum(len(o.seen) for o in self.piles)
@@ -169,7 +171,7 @@ class DigitModel:
     def size(self): return tuple(self.piles[0].seen.shape[1:])
     def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
         return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
-    def contradicted(self, picture, target): # by the nearest picture it has seen, or by the next two; returns a bool
+    def contradicted(self, picture, target): # by the nearest picture it has seen or the next two? A bool
         if self.targets is None: return False
         d = torch.cat([o.distances(picture[None]) for o in self.piles], 1)[0]
         first,*next_two = (self.targets[d.argsort()[:3]]!=target).tolist()
@@ -189,16 +191,15 @@ class DigitModel:
 
 # %% ../nbs/17_application.ipynb #a4b2d823
 def _familiar(digits, centred):
-    "A `Familiar` for the pictures of `digits`, or one for each of many labels; and their targets"
+    "For two labels one pile against strangers, for more a pile for each label; and the targets of the piles"
     (x,y),order = digits.train,list(sorted_targets(digits))
     piles = [x[y[:,0]==t][:max(2, min(400, 4000//len(order)))] for t in order]
     targets = torch.cat([torch.full((len(o),), t) for o,t in zip(piles, order)])
     if len(piles)==2:
         seen,named = torch.cat(piles),set(digits.vocab)<={str(i) for i in range(10)}
         return Familiar(seen, other_digits(digits.vocab) if centred and named else seen[:0]), targets
-    if min(map(len, piles))<20: piles = [torch.cat(piles)]  # too few to say how near is near
-    familiar = [Familiar(o, o[:0], share=.95) for o in piles]
-    return familiar if len(familiar)>1 else familiar[0], targets
+    if min(map(len, piles))>=20: return [Familiar(o, o[:0], share=.95) for o in piles], targets
+    return Familiar(torch.cat(piles), piles[0][:0]), targets  # too few of one to say how near is near
 
 def _is_centred(pictures):
     "Are the `pictures` (n, h, w) centred as MNIST was?"
@@ -223,8 +224,10 @@ def _check_plan(m):
     def shapes(module): return {k: (v.shape,v.dtype) for k,v in module.state_dict().items()}
     with torch.random.fork_rng([]): plan = ARCHITECTURES[m.architecture](*m.size, len(m.labels))
     if shapes(m.model)!=shapes(plan):
-        raise ValueError(f'The model is no {m.architecture!r} for pictures of {m.size[1]}x{m.size[0]} pixels and '
-                         f'{len(m.labels)} labels, so it could not be loaded.')
+        raise ValueError(f'The model is no {m.architecture!r} for pictures of {m.size[1]}x{m.size[0]} pixels '
+                         f'and {len(m.labels)} labels, so it could not be loaded.')
+
+def _as_bytes(piles): return (torch.cat(piles)*255).round().byte()
 
 def save_digit_model(
     digit_model, # A `DigitModel`
@@ -237,14 +240,18 @@ def save_digit_model(
              'normalisation': 'grey values divided by 255',
              'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
-    for name in ('seen','others'):
-        tensors[name] = (torch.cat([getattr(o, name) for o in m.piles])*255).round().byte()
+    for o in ('seen','others'): tensors[o] = _as_bytes([getattr(pile, o) for pile in m.piles])
     if m.targets is not None: tensors['targets'] = m.targets.short()
-    if len(m.piles)>1: about['seen of each label'] = [len(o.seen) for o in m.piles]
+    if len(m.piles)>1: about['seen of each label'] = [len(pile.seen) for pile in m.piles]
     about['checksum'] = checksum(tensors, about)
     store.write_whole(file, save(tensors, {FORMAT: json.dumps(about)}))
 
 # %% ../nbs/17_application.ipynb #e8ebee95
+def _piles(seen, others, counts):
+    "The `Familiar` of all of `seen`, or of so many for each label, if there are `counts`"
+    if counts is None: return Familiar(seen, others)  # of two labels, and in files of before
+    return [Familiar(o, others, share=.95) for o in seen.split(counts)]
+
 def _put_together(about, tensors):
     "The `DigitModel` that `about` describes, its numbers from `tensors`"
     tensors,labels = dict(tensors),about['labels']
@@ -255,11 +262,8 @@ def _put_together(about, tensors):
     if len(labels)>max(2, len(seen)): raise ValueError(f'{len(labels)} labels for {len(seen)} pictures')
     with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:], len(labels))
     model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
-    counts = about.get('seen of each label')  # `None` of two labels, and in files of old
-    if counts is None: familiar = Familiar(seen, others)
-    elif len(counts)!=len(labels): raise ValueError(f'{len(counts)} piles of pictures for {len(labels)} labels')
-    else: familiar = [Familiar(o, others, share=.95) for o in seen.split(counts)]
-    return DigitModel(model, labels, about['architecture'], familiar, about['accuracy'], about['centred'], targets)
+    familiar,of = _piles(seen, others, about.get('seen of each label')),about['architecture']
+    return DigitModel(model, labels, of, familiar, about['accuracy'], about['centred'], targets)
 
 def load_digit_model(
     file # Written by `save_digit_model`
@@ -299,7 +303,7 @@ def _picture_for(m, image):
     return x
 
 def _note(m, picture, target, image):
-    "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do about it; or nothing"
+    "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
     if not m.knows(picture, target): note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
     else: return ''

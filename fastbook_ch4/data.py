@@ -40,10 +40,8 @@ class Digits:
     train: tuple # Images (n, h, w) float in 0..1, and targets (n, 1) int64
     valid: tuple # The same, for validation
     def __post_init__(self): check_digits(self.vocab, self.train, self.valid)
-    @classmethod
-    def from_folder(cls, path): return cls(Path(path), *read_digits(path))
+    from_folder = classmethod(lambda cls, path: cls(Path(path), *read_digits(path)))
     n_pixels = property(lambda self: self.train[0][0].numel())
-    # what a model answers with: for two labels one number is enough
     n_out = property(lambda self: 1 if len(self.vocab)==2 else len(self.vocab))
     def dataloaders(self, bs=256, **kwargs): return digit_loaders(self, bs, **kwargs)
 

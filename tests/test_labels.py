@@ -195,10 +195,9 @@ def test_rows_in_fastai(ten):
     xb,yb = dls.one_batch()
     assert xb.shape==(256,784) and yb.shape==(256,) and list(dls.vocab)==list('0123456789')
     learn = Learner(dls, nn.Linear(784, ten.n_out), metrics=accuracy)
-    with learn.no_bar(), learn.no_logging():
-        learn.fit(3, .001)
-        name,target,probs = learn.predict(ten.valid[0][450])
-    assert learn.recorder.values[-1][-1]>.6
+    with learn.no_bar(), learn.no_logging(): learn.fit(3, .001)
+    assert learn.recorder.values[-1][2]>.6
+    with learn.no_bar(): name,target,probs = learn.predict(ten.valid[0][450])
     assert name==str(target.item()) and len(probs)==10
     dls.show_batch(max_n=2)
 
@@ -252,7 +251,7 @@ def test_a_file_of_before(tmp_path):
 def test_same_answers_after_loading(architecture, per_label, tmp_path):
     "With all pictures in one pile, and with a pile for each label"
     torch.manual_seed(0)
-    x = torch.rand(3*per_label, 12, 14)
+    x = torch.randint(256, (3*per_label,12,14))/255
     y = torch.arange(3).repeat_interleave(per_label)[:,None]
     digits = Digits('', ['ant','bee','cat'], (x,y), (x,y))
     module = ARCHITECTURES[architecture](12, 14, 3)
@@ -275,7 +274,7 @@ def many(tmp_path_factory):
     with safe_open(file, 'pt') as f: return file.read_bytes(),json.loads(f.metadata()[FORMAT])
 
 @pytest.mark.parametrize('change, words', [
-    ({'seen of each label': [400]*9}, '9 piles of pictures for 10 labels'),
+    ({'seen of each label': [400]*8+[800]}, '9 piles of pictures for 10 labels'),
     ({'seen of each label': [1]*10}, 'sum'),
     ({'seen of each label': [4000]+[0]*9}, 'two pictures'),
     ({'seen of each label': None}, 'changed since'),
@@ -310,16 +309,19 @@ def cloud(rng):
 @pytest.fixture(scope='session')
 def quick(once): return once('quick model', quick_model)
 
-def turned_away(m, pictures):
-    "The share of `pictures` of which the model says that they look like no label"
-    return statistics.mean(not predict_digit(m, o).known for o in pictures)
+def is_turned_away(m, picture):
+    "Does the model say that `picture` looks like no label, or find no ink in it?"
+    try: return not predict_digit(m, picture).known
+    except ValueError: return True
+
+def turned_away(m, pictures): return statistics.mean(is_turned_away(m, o) for o in pictures)
 
 def test_the_quick_model_knows_what_looks_like_no_digit(quick, ten):
     "Measured over five seeds: 6 to 7 in 100 digits, 68 to 70 scribbles, 90 to 93 letters unlike digits"
     assert quick.accuracy>.95 and quick.labels==list('0123456789') and quick.architecture=='simple_cnn'
-    digits = [Image.fromarray((o*255).byte().numpy()) for o in ten.valid[0][::4]]
-    rng = np.random.default_rng(0)
-    assert turned_away(quick, digits)<.13
+    x,rng = ten.valid[0],np.random.default_rng(0)
+    known = [quick.knows(o, i) for o,i in zip(x, answers(quick.probs(x)).tolist())]
+    assert statistics.mean(known)>.9
     assert turned_away(quick, [scribble(rng) for _ in range(100)])>.5
     assert turned_away(quick, map(letter, 'AEFHKMNRTUVWXYaefhkmnrwx'))>.7
     assert turned_away(quick, [cloud(rng) for _ in range(10)])==1

@@ -14,13 +14,13 @@ def _percent(prob):
 def page_html(digit_model, origin):
     "The page on which `digit_model`, which in the words of `origin` came from there, reads what is drawn"
     from ..plumbing.images import in_words
-    about = f'Draw a {in_words(digit_model.labels, "or")}, or upload a picture of one. '
-    about += f'It is read by the model ({digit_model.architecture}) that {origin}'
+    about = f'Draw a {in_words(digit_model.labels, "or")}, or upload a picture of one.'
+    model = f'What you draw is read by the model ({digit_model.architecture}) that {origin}.'
     if digit_model.accuracy is not None:
         right = _percent(digit_model.accuracy)
-        about += f'. It was right for {right} of its validation images; yours may look different'
+        model += f' The model was right for {right} of its validation images; yours may look different.'
     page = Template((Path(__file__).parent/'page.html').read_text(encoding='utf8'))
-    return page.substitute(about=html.escape(f'{about}.'), max_upload=MAX_UPLOAD)
+    return page.substitute(about=html.escape(about), model=html.escape(model), max_upload=MAX_UPLOAD)
 
 def _png_address(picture):
     "The (h,w) `picture` as a data address, ink dark on white as it was drawn"

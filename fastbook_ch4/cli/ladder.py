@@ -29,9 +29,9 @@ def add(sub):
     p = sub.add_parser('ladder', help='train every step of the chapter and compare them',
         description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
     p.add_argument('--data', default='auto', metavar='auto|full|shipped|ten|FOLDER',
-        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the 1,000 that '
-             'ship with the package, all ten digits that ship with it, or a folder with train/<label> and '
-             'valid/<label> for two labels or more; without valid, a fifth of the images is kept for it')
+        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the 1,000 '
+             'that ship with the package, all ten digits that ship with it, or a folder with train/<label> '
+             'and valid/<label> for two labels or more; without valid, a fifth of the images is kept for it')
     p.add_argument('--steps', metavar='NAMES',
         help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
     p.add_argument('--seed', type=_seed, default=0,
@@ -136,8 +136,8 @@ class Results:
         import matplotlib.pyplot as plt
         from fastbook_ch4.plumbing.steps import plot_ladder
         from fastbook_ch4.plumbing.mistakes import show_confusion,show_mistakes
-        best,(x,y),vocab = self.best,self.digits.valid,self.digits.vocab
-        title = f'{best.step}: '
+        best,(x,y) = self.best,self.digits.valid
+        vocab,title = self.digits.vocab,f'{best.step}: '
         figures = [plot_ladder(self.rungs), show_mistakes(x, best.probs, y, vocab, title=title)]
         if self.digits.n_out>1: figures.append(show_confusion(best.probs, y, vocab, title))
         for fig,name in zip(figures, PICTURES):

@@ -221,13 +221,12 @@ def check_digits(
     size,valid_size = [tuple(x.shape) for x,_ in (train,valid)]
     if len(size)!=3 or size[1:]!=valid_size[1:]:
         raise ValueError(f'Images must be (n, h, w) of one size, not {size} and {valid_size}.')
-    most = len(vocab)-1
     for x,y in (train,valid):
-        odd = y[(y<0) | (y>most) | (y!=y.round())]
+        odd = y[(y<0) | (y>(most:=len(vocab)-1)) | (y!=y.round())]
         if y.shape!=(len(x),1) or len(odd):
-            wrong = odd[0].item() if len(odd) else tuple(y.shape)
-            raise ValueError(f'{len(x)} images need targets {"0 or 1" if most==1 else f"from 0 to {most}"} '
-                             f'of shape ({len(x)}, 1), not {wrong}.')
+            wrong,needed = odd[0].item() if len(odd) else tuple(y.shape),f'from 0 to {most}'
+            raise ValueError(f'{len(x)} images need targets {"0 or 1" if most==1 else needed} of shape '
+                             f'({len(x)}, 1), not {wrong}.')
         check_pixels(x)
 
 # %% ../../nbs/plumbing/checks.ipynb #62efb683

@@ -303,7 +303,7 @@ def digit_loaders(
     bs=256, # Images per mini-batch
     flat=True, # Rows, for linear models?
     **kwargs, # Passed on to `memory_dataloaders`
-) -> DataLoaders: # Batches of x (bs, h*w) or (bs, 1, h, w), float32, and y (bs,); of rows with two labels y (bs, 1)
+) -> DataLoaders: # Batches of x (bs, h*w) or (bs, 1, h, w), and y (bs,); of rows with two labels y (bs, 1)
     "fastai `DataLoaders` of digits that are in memory"
     train,valid = [(x.float()[:,None], y[:,0].long()) for x,y in (digits.train,digits.valid)]
     return memory_dataloaders(train, valid, digits.vocab, read_grey, bs, flat=flat, **kwargs)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OF_PICTURES', 'STEPS', 'BESIDE', 'Report', 'label_probs', 'answers', 'loss_and_metric', 'preset', 'MeanImages',
            'sorted_targets', 'pixel_similarity', 'own_loop', 'basic_optim', 'row_learner', 'fit_learner', 'sgd',
-           'two_layer_net', 'resnet', 'simple_cnn', 'small_cnn', 'Step', 'find_step', 'Rung', 'judge', 'run_step',
-           'run_ladder', 'ladder_table', 'plot_ladder']
+           'two_layer_net', 'resnet', 'small_cnn', 'Step', 'find_step', 'Rung', 'judge', 'run_step', 'run_ladder',
+           'ladder_table', 'plot_ladder']
 
 # %% ../../nbs/plumbing/steps.ipynb #98f2568c
 import time
@@ -24,7 +24,7 @@ from ..training import calc_grad, init_params, linear1, train_model
 from .loops import epochs_for, evaluating
 from ..optimizer import BasicOptim
 from ..models import simple_net
-from .fast import WholeMap, fast_resnet_learner, fused_adamw
+from .fast import WholeMap, fast_resnet_learner, fused_adamw, simple_cnn
 from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.hook import total_params
 from fastai.callback.schedule import Learner
@@ -41,7 +41,7 @@ class Report(Callback):
     def before_validate(self): raise CancelValidException
 
 # %% ../../nbs/plumbing/steps.ipynb #a84d4f73
-OF_PICTURES = 'resnet18','simple_cnn'  # architectures that take (n, 1, h, w) and have an output for each label
+OF_PICTURES = 'resnet18','simple_cnn'  # architectures that take (n, 1, h, w), with an output for each label
 
 @torch.no_grad()
 def label_probs(
@@ -121,11 +121,12 @@ def own_loop(
 ) -> nn.Linear: # Trained
     "Lesson 5: a linear model and a loop written by hand, from a large start"
     check_lr(lr)
-    n_in,n_out,dl = digits.n_pixels,digits.n_out,digits.dataloaders().train
-    epochs,(loss_func,_) = epochs_for(len(dl), steps),loss_and_metric(n_out)
+    dl = digits.dataloaders().train
+    n_in,n_out = digits.n_pixels,digits.n_out
+    loss_func,_ = loss_and_metric(n_out)
     weights,bias = init_params((n_in,n_out)),init_params(n_out)
     model = partial(linear1, weights=weights, bias=bias)
-    for _ in range(epochs):
+    for _ in range(epochs_for(len(dl), steps)):
         for xb,yb in dl:
             calc_grad(xb, yb, model, loss_func)
             for p in (weights,bias):
@@ -196,8 +197,8 @@ def two_layer_net(
 def resnet(
     digits,      # The images, a `Digits`
     report=noop, # Told the share that is done
-    steps=None,  # Mini-batches to train on, to the nearest epoch; 96 for two labels and 186 for more if `None`
-    lr=None,     # Highest learning rate of the one-cycle schedule; 0.005 for two and 0.01 for more if `None`
+    steps=None,  # Mini-batches to train on, to the nearest epoch; 96 for two labels, 186 for more if `None`
+    lr=None,     # Highest rate of the one-cycle schedule; 0.005 for two labels, 0.01 for more if `None`
 ) -> nn.Module: # Trained
     "Lesson 9: resnet18 through `cnn_learner`"
     dls = digits.dataloaders(bs=64, device=default_device(), flat=False)
@@ -206,20 +207,6 @@ def resnet(
     return fit_learner(learn, steps, lr, report, Learner.fit_one_cycle)
 
 # %% ../../nbs/plumbing/steps.ipynb #601c2a50
-def simple_cnn(
-    h, # Height of a picture
-    w, # Width
-    n_labels=2,         # Logits per picture
-    widths=(16,32,64),  # Channels after each convolution
-) -> nn.Sequential: # Maps (n, 1, h, w) to (n, n_labels)
-    "Convolutions that halve height and width, and a linear layer"
-    layers = []
-    for n_in,n in zip((1,*widths), widths):
-        k = 5 if n_in==1 else 3
-        layers += [nn.Conv2d(n_in, n, k, stride=2, padding=k//2), nn.BatchNorm2d(n), nn.ReLU()]
-        h,w = -(-h//2),-(-w//2)  # half of it, rounded up
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(n*h*w, n_labels)).float()
-
 def small_cnn(
     digits,      # The images, a `Digits`
     report=noop, # Told the share that is done
@@ -269,7 +256,7 @@ class Rung:
     total: int        # Validation images
     accuracy: float   # `correct/total`
     published: float = None # Accuracy in print, `None` if there is none for these images
-    probs: torch.Tensor = field(default=None, repr=False) # (total,) probability of target 1, or (total, labels)
+    probs: torch.Tensor = field(default=None, repr=False) # (total,) of target 1, or (total, labels)
     model: nn.Module = field(default=None, repr=False)    # The trained module
     balanced: float = None # The mean of the accuracies of each label
 
