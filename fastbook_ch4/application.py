@@ -20,7 +20,8 @@ from torchvision.transforms.functional import gaussian_blur
 from . import store
 from .plumbing.checks import check_pixels, check_tensors
 from .plumbing.images import grey_image, in_words
-from .plumbing.pictures import grey_levels, open_picture, other_digits
+from .plumbing.pictures import advice, full_ink, grey_levels, has_step, lean
+from .plumbing.pictures import local_contrast, one_digit, open_picture, other_digits, thicken
 from .plumbing.model_file import FORMAT, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import simple_cnn, trim_kernels
@@ -55,16 +56,22 @@ def _paper(grey, edge):
     tilted = place@np.linalg.lstsq(place[edge], grey[edge], rcond=None)[0]
     return min((even,tilted), key=lambda o: np.median(abs(grey-o)[edge]))
 
+def _contrast(grey):
+    "How `grey` differs from its paper, how much of that is grain, and whether a shadow or an edge lies there"
+    edge = np.ones(grey.shape, bool)
+    edge[1:-1,1:-1] = False
+    diff = grey-_paper(grey, edge)
+    step = has_step(diff[edge], abs(diff).max())
+    if step: diff = local_contrast(grey)
+    return diff, np.median(abs(diff)[edge]), step
+
 def find_ink(
     grey # (h, w) float in 0..1
 ) -> np.ndarray: # (h, w) float, 0 for paper and 1 for the strongest ink
     "How much ink there is at each place of `grey`, dark on light or light on dark"
     grey = np.asarray(grey)
     if grey.ndim!=2: raise ValueError(f'Pass grey values of shape (h, w), not {grey.shape}.')
-    edge = np.ones(grey.shape, bool)
-    edge[1:-1,1:-1] = False
-    diff = grey-_paper(grey, edge)
-    grain = np.median(abs(diff)[edge])
+    diff,grain,_ = _contrast(grey)
     ink = (diff if diff.max()>-diff.min() else -diff) - 3*grain
     if not ink.max()>=.1:
         raise ValueError('There is no ink in this picture. Draw larger or darker, on plain paper.')
@@ -74,17 +81,17 @@ def find_ink(
 def centre_ink(
     ink # (h, w) float from `find_ink`
 ) -> torch.Tensor: # (28, 28) float32 in 0..1
-    "Scale `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
-    ink = np.asarray(ink)
-    if ink.ndim!=2: raise ValueError(f'Pass ink of shape (h, w), not {ink.shape}.')
+    "Scale the digit in `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
+    if np.ndim(ink)!=2: raise ValueError(f'Pass ink of shape (h, w), not {np.shape(ink)}.')
+    ink = one_digit(np.asarray(ink))
     (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
-    box = Image.fromarray(ink[top:bottom+1,left:right+1].astype(np.float32))
-    box = np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX))
+    box = Image.fromarray(thicken(ink[top:bottom+1,left:right+1]).astype(np.float32))
+    box = full_ink(np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX)))
     def start(mass):
         first = round(14.5-np.average(np.arange(len(mass))+.5, weights=mass))
         return min(max(first, 0), 28-len(mass))
     top,left = start(box.sum(1)),start(box.sum(0))
-    return torch.from_numpy(np.pad(box/box.max(), ((top,28-top-len(box)), (left,28-left-box.shape[1]))))
+    return torch.from_numpy(np.pad(box, ((top,28-top-len(box)), (left,28-left-box.shape[1]))))
 
 # %% ../nbs/17_application.ipynb #f80fb7f6
 def centre_digit(
@@ -118,6 +125,8 @@ class Familiar:
         if not len(pile): return torch.full((len(rows),), torch.inf)
         d = torch.cdist(rows, pile)
         return (d.fill_diagonal_(torch.inf) if itself else d).min(1).values
+    def distances(self, x): # (n, h, w); returns (n, pictures seen)
+        return torch.cdist(self.outline(x), self.piles[0])
     def __call__(self, x): # (n, h, w); returns (n,) bool
         check_tensors(x)
         near,far = [self.nearest(self.outline(x), pile) for pile in self.piles]
@@ -139,6 +148,7 @@ class DigitModel:
     familiar: Familiar     # Says what looks like the training pictures; or a list, one for each label
     accuracy: float = None # On the validation pictures it was judged on
     centred: bool = True   # Trained on pictures centred as MNIST was? Else on files as they are
+    targets: torch.Tensor = None # (n,) int64, the target of each picture in `familiar`; none in old files
     def __post_init__(self):
         self.check().model.eval()
     def check(self):
@@ -149,6 +159,9 @@ class DigitModel:
             raise ValueError(f'{len(self.piles)} piles of pictures for {len(self.labels)} labels.')
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
+        n_seen = sum(len(o.seen) for o in self.piles)
+        if self.targets is not None and (len(self.targets)!=n_seen or max(self.targets)>=len(self.labels)):
+            raise ValueError('There must be a target for each picture that the model has seen.')
         if not all(o.isfinite().all() for o in self.model.state_dict().values()):
             raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
         return self
@@ -158,6 +171,15 @@ class DigitModel:
     def size(self): return tuple(self.piles[0].seen.shape[1:])
     def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
         return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
+    def contradicted(self, picture, target): # by the nearest picture it has seen or the next two? A bool
+        if self.targets is None: return False
+        d = torch.cat([o.distances(picture[None]) for o in self.piles], 1)[0]
+        first,*next_two = (self.targets[d.argsort()[:3]]!=target).tolist()
+        return first or all(next_two)
+    def leaned(self, picture): # (h, w), leaning so that it is nearest to a picture it has seen
+        ways = torch.stack([lean(picture, by) for by in (0.,.2,-.2,.4,-.4)])
+        d = torch.cat([o.distances(ways) for o in self.piles], 1)
+        return ways[d.min(1).values.argmin()]
     def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, labels)
         if check_pixels(pictures).shape[1:]!=self.size:
             raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), '
@@ -169,16 +191,15 @@ class DigitModel:
 
 # %% ../nbs/17_application.ipynb #a4b2d823
 def _familiar(digits, centred):
-    "For two labels one pile against strangers, for more a pile for each label"
-    x,y = digits.train
-    piles = [x[y[:,0]==t] for t in sorted_targets(digits)]
+    "For two labels one pile against strangers, for more a pile for each label; and the targets of the piles"
+    (x,y),order = digits.train,list(sorted_targets(digits))
+    piles = [x[y[:,0]==t][:max(2, min(400, 4000//len(order)))] for t in order]
+    targets = torch.cat([torch.full((len(o),), t) for o,t in zip(piles, order)])
     if len(piles)==2:
-        seen = torch.cat([o[:400] for o in piles])
-        named = set(digits.vocab)<={str(i) for i in range(10)}
-        return Familiar(seen, other_digits(digits.vocab) if centred and named else seen[:0])
-    piles = [o[:max(2, min(400, 4000//len(piles)))] for o in piles]
-    if min(map(len, piles))>=20: return [Familiar(o, o[:0], share=.95) for o in piles]
-    return Familiar(torch.cat(piles), piles[0][:0])  # too few of one to say how near is near
+        seen,named = torch.cat(piles),set(digits.vocab)<={str(i) for i in range(10)}
+        return Familiar(seen, other_digits(digits.vocab) if centred and named else seen[:0]), targets
+    if min(map(len, piles))>=20: return [Familiar(o, o[:0], share=.95) for o in piles], targets
+    return Familiar(torch.cat(piles), piles[0][:0]), targets  # too few of one to say how near is near
 
 def _is_centred(pictures):
     "Are the `pictures` (n, h, w) centred as MNIST was?"
@@ -194,8 +215,8 @@ def ladder_model(
     x,y = digits.train
     seen = torch.cat([x[y[:,0]==t][:400] for t in sorted_targets(digits)])
     centred = _is_centred(seen[::8])
-    return DigitModel(rung.model, digits.vocab, rung.architecture, _familiar(digits, centred), rung.accuracy,
-                      centred)
+    familiar,targets = _familiar(digits, centred)
+    return DigitModel(rung.model, digits.vocab, rung.architecture, familiar, rung.accuracy, centred, targets)
 
 # %% ../nbs/17_application.ipynb #08453268
 def _check_plan(m):
@@ -220,6 +241,7 @@ def save_digit_model(
              'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
     for o in ('seen','others'): tensors[o] = _as_bytes([getattr(pile, o) for pile in m.piles])
+    if m.targets is not None: tensors['targets'] = m.targets.short()
     if len(m.piles)>1: about['seen of each label'] = [len(pile.seen) for pile in m.piles]
     about['checksum'] = checksum(tensors, about)
     store.write_whole(file, save(tensors, {FORMAT: json.dumps(about)}))
@@ -234,13 +256,14 @@ def _put_together(about, tensors):
     "The `DigitModel` that `about` describes, its numbers from `tensors`"
     tensors,labels = dict(tensors),about['labels']
     seen,others = [tensors.pop(o).float()/255 for o in ('seen','others')]
+    targets = tensors.pop('targets').long() if 'targets' in tensors else None
     if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
     _check_texts(labels)
     if len(labels)>max(2, len(seen)): raise ValueError(f'{len(labels)} labels for {len(seen)} pictures')
     with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:], len(labels))
     model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
-    familiar = _piles(seen, others, about.get('seen of each label'))
-    return DigitModel(model, labels, about['architecture'], familiar, about['accuracy'], about['centred'])
+    familiar,of = _piles(seen, others, about.get('seen of each label')),about['architecture']
+    return DigitModel(model, labels, of, familiar, about['accuracy'], about['centred'], targets)
 
 def load_digit_model(
     file # Written by `save_digit_model`
@@ -267,24 +290,38 @@ class Answer:
     runner_up_prob: float
     picture: torch.Tensor  # (h, w), what the model saw
     known: bool            # Does the picture look like those the model was trained on?
-    note: str = ''         # A sentence if it does not
+    note: str = ''         # Why the answer is doubtful and what to do; empty if it is not
 
 # %% ../nbs/17_application.ipynb #26cfcdb8
-def predict_digit(
-    digit_model, # A `DigitModel`
-    image,       # File, bytes of a file, or a PIL image
-) -> Answer:
-    "What `digit_model` says about `image`, and whether that means anything"
-    m = digit_model
+def _picture_for(m, image):
+    "What `m` sees of `image`"
     if m.centred: x = centre_digit(image)
     else: x = torch.from_numpy(np.array(grey_image(open_picture(image)))).float()/255
     if x.shape!=m.size:
         raise ValueError(f'This model was trained on pictures of {m.size[1]}x{m.size[0]} pixels, '
                          f'not {x.shape[1]}x{x.shape[0]}.')
-    (p,q,*_),(i,j,*_) = [o[0].tolist() for o in m.probs(x[None]).sort(descending=True)]
-    known = m.knows(x, i)
-    note = '' if known else f'This does not look like {in_words(m.labels, "or")}.'
-    return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
+    return x
+
+def _note(m, picture, target, image):
+    "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
+    if not m.knows(picture, target): note = f'This does not look like {in_words(m.labels, "or")}.'
+    elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
+    else: return ''
+    if not m.centred: return note
+    diff,_,step = _contrast(grey_levels(open_picture(image)))
+    return f'{note} {advice(diff, step)}'
+
+def predict_digit(
+    digit_model, # A `DigitModel`
+    image,       # File, bytes of a file, or a PIL image
+) -> Answer:
+    "What `digit_model` says about `image`, and whether that means anything"
+    m,x = digit_model,_picture_for(digit_model, image)
+    first = m.probs(x[None]).argmax().item()
+    note = _note(m, x, first, image)
+    probs = m.probs((m.leaned(x) if note and m.centred else x)[None])
+    (p,q,*_),(i,j,*_) = [o[0].tolist() for o in probs.sort(descending=True)]
+    return Answer(m.labels[i], p, m.labels[j], q, x, m.knows(x, first), note)
 
 # %% ../nbs/17_application.ipynb #f54dd022
 def quick_model(

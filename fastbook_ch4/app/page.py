@@ -37,7 +37,7 @@ def _answer_html(answer, centred=True):
     "What the page says about `answer`, as `predict_digit` gives it; `centred`: was the ink moved?"
     text,(h,w) = html.escape,answer.picture.shape
     seen = f'What the network saw: {w} × {h} pixels' + (', centred' if centred else '')
-    warning = '' if answer.known else _note_html(answer.note)
+    warning = _note_html(answer.note) if answer.note else ''
     return warning + f'''
 <p class="label">{text(answer.label)}</p>
 <p class="sure">{_percent(answer.prob)} sure</p>

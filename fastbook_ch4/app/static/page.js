@@ -34,15 +34,30 @@ canvas.addEventListener('change', () => {
   else answer.innerHTML = nothing
 })
 button.addEventListener('click', pad.clear)
+// A photograph as a small file: of a picture larger than this, the model looks at no more
+const LARGEST = 1000
+function shrunk(picture) {
+  const scale = LARGEST / Math.max(picture.width, picture.height), canvas = document.createElement('canvas')
+  canvas.width = Math.max(1, Math.round(picture.width * scale))
+  canvas.height = Math.max(1, Math.round(picture.height * scale))
+  const g = canvas.getContext('2d')
+  g.imageSmoothingQuality = 'high'
+  g.drawImage(picture, 0, 0, canvas.width, canvas.height)
+  return new Promise(done => canvas.toBlob(done))
+}
 file.addEventListener('change', async () => {
   const [chosen] = file.files, limit = +file.dataset.max
   if (!chosen) return
   const signal = begin()
   pad.set([])
-  if (chosen.size > limit) return say(`This file is larger than ${limit / 1e6} MB. Choose a smaller picture.`)
-  const data = await chosen.arrayBuffer().catch(() => null)
-  if (!data) return say('The browser cannot read this file. Choose another one.')
-  read(data, signal)
   const picture = await createImageBitmap(chosen).catch(() => null)  // the model may read what it cannot show
-  if (!signal.aborted) pad.set([], picture)
+  const large = picture && Math.max(picture.width, picture.height) > LARGEST
+  const sent = large ? await shrunk(picture) : await chosen.arrayBuffer().catch(() => null)
+  if (signal.aborted) return
+  pad.set([], picture)
+  if (!sent) return say('The browser cannot read this file. Choose another one.')
+  if ((sent.size ?? sent.byteLength) > limit) {
+    return say(`This file is larger than ${limit / 1e6} MB, and the browser cannot make it smaller. Save it as JPEG.`)
+  }
+  read(sent, signal)
 })
