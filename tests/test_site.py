@@ -12,7 +12,7 @@ from test_project import SETTINGS
 
 ADDRESS = dict(user='ada', repo='digits', branch='trunk')
 BY_HAND = ['api','playground','use','teach','speed','guarantees','host','contribute','conduct','licence',
-           '404']
+           'many','404']
 PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
@@ -664,7 +664,7 @@ ASKED = {
     'what is a tensor': 'glossary.html#tensor',
     'learning rate': '03_descent.html#the-learning-rate',
     'why not accuracy': '04_loss.html#why-not-accuracy',
-    'confusion matrix': '07_learner.html#asking-it',
+    'confusion matrix': 'glossary.html#confusion-matrix',
     'overfitting': '16_multiclass.html#overfitting-seen',
     'BasicOptim': '06_optimizer.html#basicoptim',
     'how long does it take': 'speed.html',

@@ -338,6 +338,11 @@ def api_entry(name, obj, module, page, cfg):
     source = f' [source]({cfg["source"]}/{PACKAGE}/{file}{line})'*cfg['public']
     return f'- {call}  \n  {doc}{source}'
 
+def maker(obj, mod):
+    "The name of the module that makes `obj`, which `mod` offers; a constant is its own"
+    is_def = inspect.isfunction(obj) or inspect.isclass(obj)
+    return getattr(obj, '__module__', mod.__name__) if is_def else mod.__name__
+
 def by_hand(exported):
     "The modules, beside those `exported` from notebooks, that say in `__all__` what they offer"
     for f in sorted((ROOT/PACKAGE).rglob('*.py')):
@@ -367,7 +372,7 @@ def api_index(pages, cfg):
         page = exports.get(module)
         place = f'From [{pages[page]}]({page}.ipynb).' if page else f'{first_line(mod)} Written by hand.'
         # what a module hands on is listed where it is made
-        here = [n for n in mod.__all__ if getattr(getattr(mod, n), '__module__', mod.__name__)==mod.__name__]
+        here = [n for n in mod.__all__ if maker(getattr(mod, n), mod)==mod.__name__]
         names = here if page else [n for n in mod.__all__ if n not in listed]
         listed |= {*names}
         text += [f'## {module} {{#{PACKAGE}.{module}}}\n', place+brought(mod, names)+'\n']
