@@ -164,7 +164,7 @@ def full_ink(
     "`box` so that its strokes are full ink, not only the places where they meet"
     most = box.max()
     usual = np.quantile(box[box>.1*most], .75)
-    return (box/usual).clip(0, 1) if usual<.9*most else box/most
+    return (box/usual).clip(0, 1) if usual<.8*most else box/most
 
 # %% ../../nbs/plumbing/pictures.ipynb #aa91a4d5
 def lean(

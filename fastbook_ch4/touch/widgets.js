@@ -366,7 +366,7 @@ const INK = (() => {
     const [w, h] = [bold.w, bold.h].map(v => Math.max(1, even(20 * v / most)))
     const small = turned(turned(rowsOf(bold).map(row => boxed(row, w))).map(column => boxed(column, h)))
     const flat = small.flat(), full = largest(flat), usual = quantile(flat.filter(v => v > .1 * full), .75)
-    const box = small.map(row => row.map(v => Math.min(1, v / (usual < .9 * full ? usual : full))))
+    const box = small.map(row => row.map(v => Math.min(1, v / (usual < .8 * full ? usual : full))))
     const sum = row => row.reduce((a, b) => a + b, 0)
     const start = mass => {
       const centre = mass.reduce((s, m, i) => s + m * (i + .5), 0) / sum(mass)
