@@ -139,6 +139,14 @@ def _check_texts(labels):
     if isinstance(labels, str) or not 2<=len(texts)==len(labels):
         raise ValueError(f'Two labels or more are needed, each once, not {labels!r}.')
 
+def _check_piles(m):
+    "Refuse a `DigitModel` that has not seen one pile or one for each label, or with other targets than theirs"
+    if len(m.piles) not in (1,len(m.labels)):
+        raise ValueError(f'{len(m.piles)} piles of pictures for {len(m.labels)} labels.')
+    n,t = sum(len(o.seen) for o in m.piles),m.targets
+    if t is not None and (len(t)!=n or not 0<=t.min()<=t.max()<len(m.labels)):
+        raise ValueError('There must be a target for each picture that the model has seen.')
+
 @dataclass
 class DigitModel:
     "A trained model with all that is needed to use it"
@@ -155,13 +163,9 @@ class DigitModel:
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
         _check_texts(self.labels)
-        if len(self.piles) not in (1,len(self.labels)):
-            raise ValueError(f'{len(self.piles)} piles of pictures for {len(self.labels)} labels.')
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
-        n_seen = sum(len(o.seen) for o in self.piles)
-        if self.targets is not None and (len(self.targets)!=n_seen or max(self.targets)>=len(self.labels)):
-            raise ValueError('There must be a target for each picture that the model has seen.')
+        _check_piles(self)
         if not all(o.isfinite().all() for o in self.model.state_dict().values()):
             raise ValueError('Some parameters are not finite. Train again with a smaller learning rate.')
         return self
@@ -227,7 +231,11 @@ def _check_plan(m):
         raise ValueError(f'The model is no {m.architecture!r} for pictures of {m.size[1]}x{m.size[0]} pixels '
                          f'and {len(m.labels)} labels, so it could not be loaded.')
 
-def _as_bytes(piles): return (torch.cat(piles)*255).round().byte()
+def _pile_tensors(m):
+    "The pictures that `m` compares with, as bytes, and their targets"
+    def joined(name): return (torch.cat([getattr(o, name) for o in m.piles])*255).round().byte()
+    targets = {} if m.targets is None else {'targets': m.targets.short()}
+    return {'seen': joined('seen'), 'others': joined('others'), **targets}
 
 def save_digit_model(
     digit_model, # A `DigitModel`
@@ -240,8 +248,7 @@ def save_digit_model(
              'normalisation': 'grey values divided by 255',
              'versions': {o: version(o) for o in ('torch','fastai')}}
     tensors = {f'model.{k}': v.cpu().contiguous() for k,v in m.model.state_dict().items()}
-    for o in ('seen','others'): tensors[o] = _as_bytes([getattr(pile, o) for pile in m.piles])
-    if m.targets is not None: tensors['targets'] = m.targets.short()
+    tensors.update(_pile_tensors(m))
     if len(m.piles)>1: about['seen of each label'] = [len(pile.seen) for pile in m.piles]
     about['checksum'] = checksum(tensors, about)
     store.write_whole(file, save(tensors, {FORMAT: json.dumps(about)}))
