@@ -149,7 +149,7 @@ def test_no_machine_paths_or_hosts():
     tracked = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
     if not tracked: pytest.skip('not a git checkout')
     for name in tracked:
-        if name.endswith(('.tgz','.png')) or name=='tests/test_project.py': continue
+        if name.endswith(('.tgz','.png','.safetensors')) or name=='tests/test_project.py': continue
         assert not re.search(r'(^|[^\w.])/(home|root|work)/\w', (ROOT/name).read_text(encoding='utf8')), name
 
 def test_readme_is_made_from_the_index(tmp_path):

@@ -79,9 +79,7 @@ def _listen(host, port):
         raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name {cure}') from None
 
 def serve(make_model, origin, host='127.0.0.1', port=7860):
-    """Serve the page of the model that `make_model()` returns until Ctrl-C; `OSError` if it cannot listen
-
-    `origin` completes the sentence 'This is the model that …' for those who see the page."""
+    "Serve the page of the model that `make_model()` returns, which `origin`; ends by Ctrl-C or `OSError`"
     name = f'[{host}]' if ':' in host else host  # as it stands in an address
     with _listen(host, port) as sock:
         app = page_server(make_model(), origin, HERE if name in HERE else ('*',))
