@@ -182,8 +182,8 @@ def advice(
     step,  # Does a shadow or an edge lie in it?
 ) -> str: # A sentence
     "What to do about a picture that a model is in doubt about"
-    if step: return 'A shadow or an edge lies in it: crop it to the digit, or take it in even light.'
-    if abs(diff).max()<.3: return 'Its ink is pale: use a darker pen, or more light.'
+    if step: return 'A shadow or an edge lies in it; crop it to the digit, or take it in even light.'
+    if abs(diff).max()<.3: return 'Its ink is pale; use a darker pen, or more light.'
     return 'Write one digit alone, plainly, on plain paper.'
 
 # %% ../../nbs/plumbing/pictures.ipynb #3204940a
