@@ -140,7 +140,7 @@ def _check_texts(labels):
         raise ValueError(f'Two labels or more are needed, each once, not {labels!r}.')
 
 def _check_piles(m):
-    "Refuse a `DigitModel` that has not seen one pile or one for each label, or with other targets than theirs"
+    "Refuse a `DigitModel` with other piles than one or one for each label, or other targets than theirs"
     if len(m.piles) not in (1,len(m.labels)):
         raise ValueError(f'{len(m.piles)} piles of pictures for {len(m.labels)} labels.')
     n,t = sum(len(o.seen) for o in m.piles),m.targets

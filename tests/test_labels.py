@@ -326,7 +326,7 @@ def test_the_quick_model_knows_what_looks_like_no_digit(quick, ten):
     assert turned_away(quick, map(letter, 'AEFHKMNRTUVWXYaefhkmnrwx'))>.7
     assert turned_away(quick, [cloud(rng) for _ in range(10)])==1
     a = predict_digit(quick, letter('W'))
-    assert a.note=='This does not look like 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9.'
+    assert a.note.startswith('This does not look like 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9. Write one digit')
 
 def test_every_digit_is_read(quick):
     for i in range(10):
