@@ -9,7 +9,7 @@ import pytest
 from conftest import NOTEBOOKS, ROOT
 
 PACKAGE = sorted(f for f in (ROOT/'fastbook_ch4').rglob('*.py') if f.name!='_modidx.py')
-SCRIPTS = sorted(f for folder in ('tools','tests') for f in (ROOT/folder).rglob('*.py'))
+SCRIPTS = [ROOT/'setup.py', *sorted(f for folder in ('tools','tests') for f in (ROOT/folder).rglob('*.py'))]
 FILES = {f.relative_to(ROOT).as_posix(): f for f in [*PACKAGE, *SCRIPTS, *NOTEBOOKS]}
 CHAPTER = re.compile(r'nbs/(0\d|1[01])_')  # its lessons, 1 to 11
 

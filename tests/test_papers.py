@@ -131,7 +131,8 @@ def test_the_code_of_conduct_leads_to_the_owner(tmp_path):
     assert CONDUCT.count(owner)==1, 'run `make address`'
     (tmp_path/'conduct.md').write_text(CONDUCT, encoding='utf8')
     load_tool('address').conduct(tmp_path/'conduct.md', dict(user='ada', repo='digits', branch='trunk'))
-    assert (tmp_path/'conduct.md').read_text(encoding='utf8')==CONDUCT.replace(owner, '](https://github.com/ada)')
+    written = (tmp_path/'conduct.md').read_text(encoding='utf8')
+    assert written==CONDUCT.replace(owner, '](https://github.com/ada)')
 
 def check_form(file, kind):
     "Run the schema checker on an issue form; returns its exit status and output"

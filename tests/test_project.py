@@ -74,7 +74,8 @@ ORDER = ['store.files','store.catalogue','store.archive','store.download','store
          'touch','app.page','app.server','app',
          'ledger.table','ledger.chapter','ledger.descent','ledger.training','ledger.beyond','ledger',
          'questions','same_bits','turns','all',
-         'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli','cli.__main__']
+         'cli.say','cli.data','cli.ladder','cli.predict','cli.lab','cli.app','cli.doctor','cli',
+         'cli.__main__']
 
 def modules_used(source, package='fastbook_ch4'):
     "The modules of ours that `source`, the Python text of a module in `package`, imports, wherever in it"

@@ -974,7 +974,7 @@ def test_a_digit_drawn_with_the_keyboard(visit):
     assert answer(p)=='Nothing drawn yet.'
 
 def test_a_drawing_is_prepared_as_mnist_was(visit):
-    "Ink within a box of about 20 pixels, its centre of mass, to the pixel, where MNIST's pictures have theirs"
+    "Ink within about 20 pixels, its centre of mass, to the pixel, where MNIST's pictures have theirs"
     p = board(visit)
     draw(p, STROKES['7'], .5, (120,10))
     ink = seen(p)
