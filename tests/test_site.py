@@ -481,10 +481,18 @@ CUT = '''els => els.filter(e => e.offsetParent && e.scrollWidth>e.clientWidth+1)
     .map(e => e.textContent.slice(0, 80))'''
 TOP = 'e.getBoundingClientRect().top'
 
+def barriers(p, scheme):
+    "What axe-core finds on the page `p` in a theme"
+    from axe_playwright_python.sync_playwright import Axe
+    p.emulate_media(color_scheme=scheme)
+    is_dark = 'document.documentElement.classList.contains("quarto-dark")'
+    p.wait_for_function(f'dark => {is_dark}===dark', arg=scheme=='dark')
+    violations = Axe().run(p, options={'resultTypes': ['violations']}).response['violations']
+    return [(v['id'], n['html'][:150]) for v in violations for n in v['nodes']]
+
 @each_page
 def test_a_page_is_sound(visit, page):
-    "It loads in peace, fits every screen, and axe-core finds no barrier in either theme"
-    from axe_playwright_python.sync_playwright import Axe
+    "It loads in peace, fits every screen, and axe-core finds no barrier"
     p = visit(page)
     p.wait_for_load_state('networkidle')
     assert not p.trouble
@@ -492,12 +500,17 @@ def test_a_page_is_sound(visit, page):
         p.set_viewport_size({'width': width, 'height': 800})
         assert p.evaluate('document.documentElement.scrollWidth')<=width
         assert not p.locator('main pre.sourceCode').evaluate_all(CUT), 'code is cut off'
-    for scheme in ('light','dark'):
-        p.emulate_media(color_scheme=scheme)
-        is_dark = 'document.documentElement.classList.contains("quarto-dark")'
-        p.wait_for_function(f'dark => {is_dark}===dark', arg=scheme=='dark')
-        violations = Axe().run(p, options={'resultTypes': ['violations']}).response['violations']
-        assert not [(v['id'], n['html'][:150]) for v in violations for n in v['nodes']]
+    assert not barriers(p, 'light')
+
+@each_page
+@pytest.mark.full
+def test_there_is_no_barrier_in_the_dark_either(visit, page):
+    "Its colours are the same on all pages, so `make test` looks at one"
+    p = visit(page)
+    p.wait_for_load_state('networkidle')
+    assert not barriers(p, 'dark')
+
+def test_a_lesson_in_the_dark_has_no_barrier(visit): assert not barriers(visit('07_learner'), 'dark')
 
 @pytest.mark.parametrize('page', LESSONS)
 def test_a_lesson_shows_a_picture_at_once_and_is_light(visit, page):
