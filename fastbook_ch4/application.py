@@ -309,9 +309,9 @@ def _picture_for(m, image):
                          f'not {x.shape[1]}x{x.shape[0]}.')
     return x
 
-def _note(m, picture, target, image):
+def _note(m, picture, target, known, image):
     "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
-    if not m.knows(picture, target): note = f'This does not look like {in_words(m.labels, "or")}.'
+    if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
     else: return ''
     if not m.centred: return note
@@ -324,11 +324,13 @@ def predict_digit(
 ) -> Answer:
     "What `digit_model` says about `image`, and whether that means anything"
     m,x = digit_model,_picture_for(digit_model, image)
-    first = m.probs(x[None]).argmax().item()
-    note = _note(m, x, first, image)
-    probs = m.probs((m.leaned(x) if note and m.centred else x)[None])
+    probs = m.probs(x[None])
+    first = probs.argmax().item()
+    known = m.knows(x, first)
+    note = _note(m, x, first, known, image)
+    if note and m.centred: probs = m.probs(m.leaned(x)[None])
     (p,q,*_),(i,j,*_) = [o[0].tolist() for o in probs.sort(descending=True)]
-    return Answer(m.labels[i], p, m.labels[j], q, x, m.knows(x, first), note)
+    return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 
 # %% ../nbs/17_application.ipynb #f54dd022
 def quick_model(

@@ -1,5 +1,5 @@
 "Fixtures that several test files share"
-import json,os,shutil,subprocess,sys
+import importlib.util,json,os,shutil,subprocess,sys
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,13 @@ def cells(name):
     "The cells of the notebook that `place` calls `name`, each as its type, its source and its saved outputs"
     nb = json.loads((NBS/f'{name}.ipynb').read_text(encoding='utf8'))
     return [(c['cell_type'], ''.join(c['source']), c.get('outputs', [])) for c in nb['cells']]
+
+def load_tool(name, root=ROOT):
+    "The module `tools/<name>.py` of the project in `root`"
+    spec = importlib.util.spec_from_file_location(name, root/'tools'/f'{name}.py')
+    mod = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mod)
+    return mod
 
 def code(name):
     "The code cells of a notebook, each as its source and its saved outputs"

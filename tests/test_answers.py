@@ -6,7 +6,7 @@ from statistics import median
 from textwrap import dedent
 
 import numpy as np,pytest,torch,torch.nn.functional as F
-from conftest import ROOT
+from conftest import ROOT, load_tool
 from fastai.data.core import DataLoader,DataLoaders
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
@@ -15,7 +15,6 @@ from fastai.optimizer import SGD
 from fastai.torch_core import set_seed
 from fastai.vision.augment import aug_transforms
 from PIL import Image
-from test_papers import load_tool
 from torch import nn
 from torchvision.models import resnet18
 

@@ -3,8 +3,7 @@ import importlib.util,re,shutil,subprocess,sys,zipfile
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import ROOT
-from test_papers import load_tool
+from conftest import ROOT, load_tool
 from test_site import project  # noqa: F401 - a fixture
 
 PAGE = '''<!doctype html><html><body><nav>Menu</nav><main>

@@ -2,9 +2,8 @@
 import subprocess,sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, load_tool
 from ruamel.yaml import YAML
-from test_papers import load_tool
 from test_site import project, site  # noqa: F401 - fixtures
 
 GOOD = '''<!doctype html><html><head><link rel="canonical" href="https://example.org/a.html">

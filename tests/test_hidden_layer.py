@@ -3,8 +3,7 @@ import re
 from statistics import median
 
 import pytest
-from conftest import cells
-from test_papers import load_tool
+from conftest import cells, load_tool
 
 tool = load_tool('hidden_layer')
 TEXT = '\n'.join(source for kind,source,_ in cells('08_models') if kind=='markdown')

@@ -1,9 +1,9 @@
 "The papers at the top of the project: what changed, how to cite it, how to contribute; no count of tests"
-import importlib.util,json,re,subprocess,sys
+import json,re,subprocess,sys
 from importlib.metadata import version
 
 import pytest,yaml
-from conftest import NOTEBOOKS, ROOT, cells, place
+from conftest import NOTEBOOKS, ROOT, cells, load_tool, place
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from test_project import SETTINGS
@@ -15,13 +15,6 @@ README = (ROOT/'README.md').read_text(encoding='utf8')
 KINDS = {'Added','Changed','Deprecated','Removed','Fixed','Security'}
 VERSION = SETTINGS['DEFAULT']['version']
 
-
-def load_tool(name):
-    "The module `tools/<name>.py`"
-    spec = importlib.util.spec_from_file_location(name, ROOT/'tools'/f'{name}.py')
-    mod = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mod)
-    return mod
 
 # What changed
 

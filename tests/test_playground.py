@@ -1,11 +1,11 @@
 """The playground: its gradients beside PyTorch's, its trainings beside those of our own loop, and the page.
 
 The page is opened from a folder here, as an offline class has it; tests/test_site.py sees it on the site."""
-import importlib.util,re
+import re
 from io import BytesIO
 
 import numpy as np, pytest, torch
-from conftest import ROOT
+from conftest import ROOT, load_tool
 from PIL import Image
 from torch import nn
 from fastbook_ch4.data import digit_tensors, digit_dataloaders
@@ -19,20 +19,13 @@ SHARED = [PACKAGE/'app'/'static'/'pad.js', PACKAGE/'touch'/'widgets.js']
 SCRIPTS = [*SHARED, SITE/'train.js', SITE/'playground.js']
 
 
-def load_tool():
-    "The module `tools/digit_sheet.py`"
-    spec = importlib.util.spec_from_file_location('digit_sheet', ROOT/'tools'/'digit_sheet.py')
-    mod = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mod)
-    return mod
-
 # The digits
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     "A folder with the page, as far as it matters here, and the digits"
     folder = tmp_path_factory.mktemp('playground')
-    load_tool().write_sheet(folder)
+    load_tool('digit_sheet').write_sheet(folder)
     css = (PACKAGE/'touch'/'widgets.css').read_text()+(SITE/'styles.css').read_text()
     scripts = [(folder/'digits.js').read_text(), *(f.read_text(encoding='utf8') for f in SCRIPTS)]
     body = ''.join(f'<script>{text}</script>' for text in scripts)

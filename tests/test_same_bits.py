@@ -4,9 +4,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, load_tool
 from fastbook_ch4.same_bits import DIGEST, digest, grey_values, same_bits
-from test_papers import load_tool
 
 MODULE = ROOT/'fastbook_ch4'/'same_bits.py'
 LINES = (ROOT/'tests'/'machines.txt').read_text().splitlines()

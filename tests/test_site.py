@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
-from conftest import NBS, NOTEBOOKS, ROOT, code, place
+from conftest import NBS, NOTEBOOKS, ROOT, code, load_tool, place
 from filelock import FileLock
 from test_glossary import TERMS
 from test_project import SETTINGS
@@ -17,13 +17,6 @@ PAGES = [place(f) for f in NOTEBOOKS]+BY_HAND
 LESSONS = [p for p in PAGES if p[0].isdigit() and p!='404']
 each_page = pytest.mark.parametrize('page', PAGES)
 
-
-def load_tool(root):
-    "The module `tools/docs.py` of the project in `root`"
-    spec = importlib.util.spec_from_file_location('docs', root/'tools'/'docs.py')
-    mod = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mod)
-    return mod
 
 @pytest.fixture(scope='session')
 def project(for_all):
@@ -51,7 +44,7 @@ def site(project): return project/'_docs'
 @pytest.fixture(scope='session')
 def address(project):
     "Where the site is served for these tests"
-    docs = load_tool(project)
+    docs = load_tool('docs', project)
     with docs.server(0) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f'http://127.0.0.1:{httpd.server_port}/digits/'
@@ -216,7 +209,7 @@ def exported(page, kinds=('#| export','#| exporti')):
 def public(page, *kinds):
     "The public names that a notebook exports, by kinds of definition"
     nodes = [node for text in exported(page, ('#| export',)) for node in ast.parse(text).body]
-    load = load_tool(ROOT)
+    load = load_tool('docs')
     return [load.shown_name(node) for node in nodes if isinstance(node, kinds) and node.name[0]!='_']
 
 each_notebook = pytest.mark.parametrize('page', [place(f) for f in NOTEBOOKS])
@@ -281,11 +274,11 @@ def test_code_without_a_signature_is_folded_under_its_name(site):
     (2, 'def f(\n    a, # one\n    b, # two\n):\n    "What it does"\n    return a'),
     (3, 'class A:\n    "What it is"\n\n    def f(self):\n        # why\n        return (1,\n            2)'),
     (1, 'def f(): return 1; # and more')])
-def test_lines_that_do_something_are_counted(lines, text): assert load_tool(ROOT).work_lines(text)==lines
+def test_lines_that_do_something_are_counted(lines, text): assert load_tool('docs').work_lines(text)==lines
 
 def test_a_signature_that_belongs_nowhere_is_reported(tmp_path):
     import nbformat
-    docs = load_tool(ROOT)
+    docs = load_tool('docs')
     docs.ROOT = tmp_path
     new = nbformat.v4.new_code_cell
     (tmp_path/'nbs').mkdir()
@@ -298,7 +291,7 @@ def test_a_signature_that_belongs_nowhere_is_reported(tmp_path):
 
 def test_quarto_is_asked_for_the_same(project, tmp_path, monkeypatch):
     "A stand-in for Quarto that calls smalldocs shows how it is called and where its pages end up"
-    docs = load_tool(project)
+    docs = load_tool('docs', project)
     docs.PROC,docs.DOCS = tmp_path/'_proc',tmp_path/'_docs'
     shutil.copytree(project/'_proc', docs.PROC)
     call = f'echo "$@" > {tmp_path}/asked\nexec "{sys.executable}" -m smalldocs.cli "$@"'
@@ -312,10 +305,10 @@ def test_quarto_is_asked_for_the_same(project, tmp_path, monkeypatch):
 def test_without_quarto_it_says_what_to_do(project, monkeypatch):
     monkeypatch.setenv('PATH', '')
     with pytest.raises(SystemExit, match='Quarto is not installed. `make docs`'):
-        load_tool(project).renderer(quarto=True)
+        load_tool('docs', project).renderer(quarto=True)
 
 def test_a_preview_needs_a_site_and_a_free_port(project, tmp_path, address):
-    docs = load_tool(project)
+    docs = load_tool('docs', project)
     with pytest.raises(SystemExit, match='Port .* cannot be used'): docs.serve(int(urlsplit(address).port))
     docs.DOCS = tmp_path
     with pytest.raises(SystemExit, match='Build it with `make docs`'): docs.serve()
@@ -374,7 +367,7 @@ def test_backticked_names_lead_to_their_definition(site, page, link):
 # The glossary
 
 def test_each_word_of_the_glossary_has_an_anchor_and_each_letter_a_link(site):
-    docs = load_tool(ROOT)
+    docs = load_tool('docs')
     ids = [docs.word_id(term) for term in TERMS]
     found = [a.get('id') for _,a in tags(site, 'glossary', 'span')]
     assert len(set(ids))==len(ids) and set(ids)<=set(found)
@@ -397,14 +390,14 @@ def test_a_word_leads_to_the_glossary_where_a_lesson_introduces_it(site, page, w
     ('`*epoch*` and **epoch** and [*epoch*](x)', '`*epoch*` and **epoch** and [*epoch*](x)'),
     ('an *era*', 'an *era*')])
 def test_words_in_italics_are_linked_once(text, linked):
-    assert load_tool(ROOT).with_words(text, {'epoch'})==linked
+    assert load_tool('docs').with_words(text, {'epoch'})==linked
 
 # Without an address
 
 NOWHERE = dict(public=False)
 
 def test_a_project_without_an_address_shows_no_link_that_leads_nowhere():
-    docs = load_tool(ROOT)
+    docs = load_tool('docs')
     cfg = docs.settings() | NOWHERE
     assert re.findall('>([^<]+)</a>', docs.launch_links('04_loss', cfg))==['Download the notebook']
     assert docs.address(cfg)=={}
@@ -414,12 +407,12 @@ def test_a_project_without_an_address_shows_no_link_that_leads_nowhere():
     assert 'http' not in docs.api_entry('mnist_loss', mod.mnist_loss, mod, '04_loss', cfg)
 
 def test_the_placeholder_is_no_address():
-    cfg = load_tool(ROOT).settings()
+    cfg = load_tool('docs').settings()
     assert cfg['public']==(SETTINGS['DEFAULT']['user']!='your-github-name')
-    assert f"NOBODY = '{load_tool(ROOT).NOBODY}'" in (ROOT/'tools'/'address.py').read_text()
+    assert f"NOBODY = '{load_tool('docs').NOBODY}'" in (ROOT/'tools'/'address.py').read_text()
 
 def test_links_to_the_published_site_stay_within_this_one():
-    docs = load_tool(ROOT)
+    docs = load_tool('docs')
     cfg = docs.settings()
     assert docs.reachable('[a](https://github.com/your-github-name) [b](c.md)', NOWHERE)=='a [b](c.md)'
     text = f'[a]({cfg["site"]}03_descent.html#x) [b]({cfg["site"]}) [c]({cfg["site"]}use.html)'
@@ -715,9 +708,7 @@ def test_words_that_no_page_has_are_answered_so(visit):
 
 def test_a_question_that_leads_nowhere_is_reported(monkeypatch):
     monkeypatch.syspath_prepend(ROOT/'tools')
-    spec = importlib.util.spec_from_file_location('search_index', ROOT/'tools'/'search_index.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool('search_index')
     part = dict(href='a.html#b', title='A', section='mean_digit', text='words', objectID='1')
     assert next(tool.index([part], {'a.html#b': ['one','two']}))['asked']=='one, two'
     with pytest.raises(ValueError, match='a.html#c'): list(tool.index([part], {'a.html#c': ['one']}))

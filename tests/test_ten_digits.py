@@ -3,14 +3,13 @@ import re
 from statistics import median
 
 import pytest, torch
-from conftest import cells
+from conftest import cells, load_tool
 from fastbook_ch4 import store
 from fastbook_ch4.baseline import mnist_distance
 from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.multiclass import ten_digits
 from fastbook_ch4.ten_digits import calibration, nearest_mean
-from test_papers import load_tool
 from torch.nn import functional as F
 
 tool = load_tool('ten_digits')
