@@ -282,6 +282,7 @@ def test_light_commands_work_anywhere(odd, variables, tmp_path):
     status,out,err = odd(variables, 'data', '--archive', '없음.tgz')
     assert status==1 and err.startswith('ch4: There is no file ') and err.count('\n')==1
 
+@pytest.mark.full
 def test_heavy_commands_work_with_all_of_that_at_once(odd, tmp_path):
     everything = {name: value for variables in ODD.values() for name,value in variables.items()}
     # With -O all of PyTorch and fastai are compiled anew: once is enough

@@ -192,7 +192,7 @@ def test_cnn_learner_save_freeze_lr_find(image_learn):
 
 def test_resnet_learner_names_a_3_and_a_7(few):
     "However a picture is passed, and though it is large and in colour"
-    for f in few.glob('*/*/*.png'): Image.open(f).resize((100,100)).convert('RGB').save(f)
+    for f in few.glob('*/*/*.png'): Image.open(f).resize((50,50)).convert('RGB').save(f)
     set_seed(0)
     learn = resnet_learner(image_dataloaders(few, bs=16, device='cpu'))
     with learn.no_bar(), learn.no_logging():
@@ -207,7 +207,7 @@ def test_resnet_with_one_output_measures_what_it_should(few):
     set_seed(0)
     learn = resnet_learner(image_dataloaders(few, bs=16, device='cpu'), n_out=1)
     with learn.no_bar(), learn.no_logging():
-        learn.fit_one_cycle(6, .01)
+        learn.fit_one_cycle(3, .01)
         reported = accuracy_of(learn)
         probs,targets = learn.get_preds()
     assert reported==pytest.approx(((probs[:,0]>.5)==(targets==1)).float().mean().item())

@@ -16,7 +16,7 @@ def digits(shipped): return Digits.from_folder(shipped)
     ('own loop', .965),
     ('BasicOptim', .965),
     ('SGD', .965),
-    ('two-layer net', .97),
+    pytest.param('two-layer net', .97, marks=pytest.mark.full),
     pytest.param('resnet18', .98, marks=pytest.mark.full)])
 def test_accuracy(trained, step, least):
     "The median of three seeds counts"
