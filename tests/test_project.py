@@ -202,19 +202,21 @@ def test_star_import_brings_what_a_reader_calls():
     import fastbook_ch4.all as ours
     assert {n for n in vars(ours) if n[0]!='_' and n not in vars(theirs)}==set(BROUGHT)
 
-WITH_ALL = ['data','baseline','descent','loss','training','optimizer','learner','models','vision','ladder',
-            'neurons','autograd','thermometer','birds','multiclass','application','own_learner']
-SLOW = [pytest.param(o, marks=pytest.mark.full) for o in WITH_ALL]
+MODULES = ['all','cli','app','ledger','questions','data','baseline','descent','loss','training','optimizer',
+           'learner','models','vision','ladder','neurons','autograd','thermometer','birds','multiclass',
+           'application','own_learner']
 
 def python(*args): return subprocess.run([sys.executable, *args], cwd=ROOT, capture_output=True, text=True)
 
-@pytest.mark.parametrize('module', ['all','cli','app','ledger','questions',*SLOW])
-def test_import_is_quiet(module):
-    p = python('-c', f'import fastbook_ch4.{module}')
+@pytest.mark.full
+@pytest.mark.parametrize('module', MODULES)
+def test_each_import_alone_is_quiet(module):
+    p = python('-W', 'error', '-c', f'import fastbook_ch4.{module}')
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
 
-def test_import_with_warnings_as_errors():
-    p = python('-W', 'error', '-c', 'from fastbook_ch4.all import *')
+def test_imports_are_quiet_with_warnings_as_errors():
+    modules = ','.join(f'fastbook_ch4.{o}' for o in MODULES)
+    p = python('-W', 'error', '-c', f'import {modules}; from fastbook_ch4.all import *')
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
 
 def test_others_warnings_still_show():
