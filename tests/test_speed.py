@@ -100,7 +100,7 @@ def learn(shipped, once, tmp_path_factory):
     dls = grey_dataloaders(shipped, bs=32, device='cpu')
     learn = fast_resnet_learner(dls, path=tmp_path_factory.mktemp('fast'))
     def train():
-        learn.fit_one_cycle(4)
+        learn.fit_one_cycle(2)
         return learn.model.state_dict(),learn.recorder.values
     with learn.no_bar(), learn.no_logging():
         state,learn.recorder.values = once('fast resnet', train)
