@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sysconfig.get_path('scripts'))
-# Torch processes side by side with more threads than cores wait for one another, so two workers have a thread
-# each, and where OMP_NUM_THREADS asks for more threads there is one worker. Tests also wait, for a browser and for
-# processes that they start; a third worker uses that time.
+# Torch processes side by side with more threads than cores wait for one another, so two workers have a
+# thread each, and where OMP_NUM_THREADS asks for more threads there is one worker. Tests also wait, for a
+# browser and for processes that they start; a third worker uses that time.
 THREADS = os.environ.get('OMP_NUM_THREADS') or '1'
 WORKERS,TEST_WORKERS = (2,3) if THREADS=='1' else (1,1)
 sys.path.insert(0, str(ROOT))

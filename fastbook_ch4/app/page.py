@@ -18,7 +18,8 @@ def page_html(digit_model, origin):
     model = f'What you draw is read by the model ({digit_model.architecture}) that {origin}.'
     if digit_model.accuracy is not None:
         right = _percent(digit_model.accuracy)
-        model += f' The model was right for {right} of its validation images; yours may look different.'
+        model += (f' The model was right for {right} of its validation images; '
+                  'yours may look different.')
     page = Template((Path(__file__).parent/'page.html').read_text(encoding='utf8'))
     return page.substitute(about=html.escape(about), model=html.escape(model), max_upload=MAX_UPLOAD)
 

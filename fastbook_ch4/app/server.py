@@ -74,8 +74,9 @@ def _listen(host, port):
     family = socket.AF_INET6 if ':' in host else socket.AF_INET
     try: return socket.create_server((host, port), family=family)
     except OSError as e:
-        if e.errno in (errno.EADDRINUSE,errno.EACCES): cure = f'another port: ch4 app --port {(port+1)%2**16}'
-        else: cure = 'an address of this machine with --host.'
+        cure = 'an address of this machine with --host.'
+        if e.errno in (errno.EADDRINUSE,errno.EACCES):
+            cure = f'another port: ch4 app --port {(port+1)%2**16}'
         raise OSError(f'Cannot listen on {host}, port {port} ({e.strerror}). Name {cure}') from None
 
 def serve(make_model, origin, host='127.0.0.1', port=7860):

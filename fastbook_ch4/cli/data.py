@@ -8,7 +8,8 @@ def add(sub):
     p = sub.add_parser('data', help='show which images are installed, or install more',
                        description='Without options: show which data sets are installed.')
     which = p.add_mutually_exclusive_group()
-    which.add_argument('--download', action='store_true', help='download the full MNIST_SAMPLE with fastai')
+    which.add_argument('--download', action='store_true',
+                       help='download the full MNIST_SAMPLE with fastai')
     which.add_argument('--archive', type=place, metavar='FILE',
                        help='install mnist_sample, mnist_png, cifar2 or cifar10 from a local archive')
     p.set_defaults(run=run)
@@ -37,6 +38,6 @@ def run(args):
     for name,ds in store.DATASETS.items():
         print(f'  {name:<20}{ds.n_images:>7,} images  {_state(name):<14} {ds.about}')
     if not store.is_installed('mnist_sample'):
-        print('Until mnist_sample is installed, lessons and ladder use the digits that ship with the '
-              'package.\nGet it:  ch4 data --download   or, from a file you have,   '
+        print('Until mnist_sample is installed, lessons and ladder use the digits that ship with '
+              'the package.\nGet it:  ch4 data --download   or, from a file you have,   '
               'ch4 data --archive mnist_sample.tgz')

@@ -24,9 +24,9 @@ print(f'{name}, {torch.get_num_threads()} CPU threads')
 def add(sub):
     "Add this command to the subparsers `sub`"
     p = sub.add_parser('doctor', help='check whether this machine has what the lessons need',
-        description='Look at Python, packages that must fit together, images, free disk, device and write '
-                    'access, and say in one line each what is wrong and what to type. The status is 1 if '
-                    'anything is.')
+        description='Look at Python, packages that must fit together, images, free disk, device and '
+                    'write access, and say in one line each what is wrong and what to type. The '
+                    'status is 1 if anything is.')
     p.set_defaults(run=run)
 
 @dataclass
@@ -83,11 +83,12 @@ def imports():
     import subprocess
     paths = [str(Path(__file__).resolve().parents[2]), os.environ.get('PYTHONPATH', '')]
     env = {**os.environ, 'PYTHONPATH': os.pathsep.join(paths)}
-    p = subprocess.run([sys.executable, '-c', IMPORT], capture_output=True, text=True, encoding='utf8',
-                       errors='replace', env=env)
+    p = subprocess.run([sys.executable, '-c', IMPORT], capture_output=True, text=True,
+                       encoding='utf8', errors='replace', env=env)
     said = p.stderr if p.returncode else p.stdout
     *_,last = said.strip().splitlines() or [f'status {p.returncode}']
-    if not p.returncode: return [Finding(True, f'PyTorch and fastai can be imported; device: {last}')]
+    if not p.returncode:
+        return [Finding(True, f'PyTorch and fastai can be imported; device: {last}')]
     cure = 'pip install --force-reinstall '
     cure += 'torch torchvision' if any(sign in p.stderr for sign in CLASH) else PACKAGE
     return [Finding(False, f'PyTorch and fastai cannot be imported ({last})', cure)]
@@ -97,7 +98,8 @@ def data():
     home = store.data_home()
     there = [name for name in store.DATASETS if store.is_installed(name)]
     others = [store.folder(name) for name in store.DATASETS if name not in there]
-    found = [Finding(False, f'{o} is incomplete', f'mv "{o}" "{o}.old"') for o in others if o.exists()]
+    found = [Finding(False, f'{o} is incomplete', f'mv "{o}" "{o}.old"')
+             for o in others if o.exists()]
     if 'mnist_sample' not in there:
         there.append('the digits that ship with this package (ch4 data --download gets more)')
     return [*found, Finding(True, f'images in {home}: {", ".join(there)}')]
@@ -112,7 +114,8 @@ def _room(what, folder, cure):
     try:
         with tempfile.NamedTemporaryFile(dir=place) as f: f.write(b'x')
         free = shutil.disk_usage(place).free
-    except OSError as e: return Finding(False, f'{what} {folder} cannot be written to ({e.strerror})', cure)
+    except OSError as e:
+        return Finding(False, f'{what} {folder} cannot be written to ({e.strerror})', cure)
     room = f'{free/1e9:.1f} GB free for {what}, {folder}'
     return Finding(True, room) if free>=MIN_FREE else Finding(False, f'only {room}', cure)
 

@@ -12,9 +12,10 @@ RECORD = '.ch4_lessons.json'
 
 def add(sub):
     "Add this command to the subparsers `sub`"
-    p = sub.add_parser('lab', help='copy the lessons to a folder of your own and open them in JupyterLab',
-        description='Copy the lessons to a folder of your own and open JupyterLab there. A file that you '
-                    'changed stays as it is; if the lesson has changed in the package too, you are asked.')
+    p = sub.add_parser('lab', help='copy the lessons to a folder of yours and open them in JupyterLab',
+        description='Copy the lessons to a folder of your own and open JupyterLab there. A file that '
+                    'you changed stays as it is; if the lesson has changed in the package too, you '
+                    'are asked.')
     p.add_argument('folder', nargs='?', metavar='FOLDER',
         help='where the lessons go (default: ch4_lessons, or the current folder if they are there)')
     p.add_argument('--no-open', dest='open', action='store_false',
@@ -63,7 +64,9 @@ def _digest(file):
 
 def _read_record(folder):
     "The record in `folder`; a damaged one is as good as none"
-    try: record = json.loads((folder/RECORD).read_text(encoding='utf8')) if (folder/RECORD).is_file() else {}
+    try:
+        if not (folder/RECORD).is_file(): return {}
+        record = json.loads((folder/RECORD).read_text(encoding='utf8'))
     except (OSError, RecursionError, ValueError): return {}
     return record if isinstance(record, dict) else {}
 
@@ -119,8 +122,9 @@ def _open_jupyterlab(folder):
     from importlib.util import find_spec
     folder = folder.resolve()
     if find_spec('jupyterlab') is None:
-        raise OSError('JupyterLab is not installed. Get it with "pip install jupyterlab" and run this '
-                      f'command again, or open the lessons in another editor. They are in {folder}')
+        raise OSError('JupyterLab is not installed. Get it with "pip install jupyterlab" and run '
+                      'this command again, or open the lessons in another editor. They are in '
+                      f'{folder}')
     # -P: a file of the reader's that is named like a module must not get in the way
     # root_dir: the reader's own Jupyter settings may name a folder without the index
     jupyter = [sys.executable, '-P', '-m', 'jupyterlab', f'--ServerApp.root_dir={folder}']
@@ -145,7 +149,8 @@ def _choose_versions(folder, names):
             for name,mine in zip(names, kept): print(f'  {name} replaced; yours is {mine}')
             return
         _note_lessons(folder, names)
-    print('They stay as they are. To get one from the package, rename yours and run this command again.')
+    print('They stay as they are. To get one from the package, rename yours and run this command '
+          'again.')
 
 def run(args):
     "Copy the lessons to a folder of the reader's own and open them"

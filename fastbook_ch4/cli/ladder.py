@@ -33,20 +33,23 @@ def _processes(text):
 def add(sub):
     "Add this command to the subparsers `sub`"
     p = sub.add_parser('ladder', help='train every step of the chapter and compare them',
-        description='Train the steps of the chapter on the same images and compare accuracy, size and time.')
+        description='Train the steps of the chapter on the same images and compare accuracy, size '
+                    'and time.')
     p.add_argument('--data', default='auto', metavar='auto|full|shipped|ten|FOLDER',
-        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the 1,000 '
-             'that ship with the package, all ten digits that ship with it, or a folder with train/<label> '
-             'and valid/<label> for two labels or more; without valid, a fifth of the images is kept for it')
+        help='the best images of 3 and 7 there are (auto, the default), the full MNIST_SAMPLE, the '
+             '1,000 that ship with the package, all ten digits that ship with it, or a folder with '
+             'train/<label> and valid/<label> for two labels or more; without valid, a fifth of the '
+             'images is kept for it')
     p.add_argument('--steps', metavar='NAMES',
-        help=f'only these, separated by commas; the beginning of a name is enough: {", ".join(STEPS)}')
+        help='only these, separated by commas; the beginning of a name is enough: '
+             f'{", ".join(STEPS)}')
     p.add_argument('--seed', type=_seed, default=0,
         help='0 to 4294967295, for parameters and shuffling (default: 0)')
     p.add_argument('--out', type=place, default=LADDER, metavar='DIR',
         help=f'folder for ladder.csv, pictures and the best model, {MODEL} (default: {LADDER})')
     p.add_argument('--processes', type=_processes, default=1, metavar='N',
-        help='train resnet18 in 1 to 16 processes that share each batch (default: 1); more than one '
-             'needs accelerate, and where there are GPUs, one for each')
+        help='train resnet18 in 1 to 16 processes that share each batch (default: 1); more than '
+             'one needs accelerate, and where there are GPUs, one for each')
     p.add_argument('--quiet', action='store_true', help='print nothing but the table')
     p.set_defaults(run=run)
 
@@ -75,7 +78,7 @@ def choose_steps(text):
     return [s for s in STEPS if s in chosen]
 
 def _use_fonts_for(labels):
-    "Let matplotlib draw `labels` with fonts of this machine; returns the letters that none of them has"
+    "Let matplotlib draw `labels` with this machine's fonts; returns the letters that none has"
     from matplotlib import font_manager as fm,rcParams
     families = [*rcParams['font.family'], *[f for f in FONTS if f in fm.get_font_names()]]
     rcParams['font.family'] = families
@@ -92,25 +95,29 @@ def only_one_in(out):
     out.mkdir(parents=True, exist_ok=True)
     try: tempfile.TemporaryFile(dir=out).close()
     except OSError as e:
-        raise OSError(f'Cannot write to {out} ({e.strerror}). Name another folder with --out.') from None
+        why = f'Cannot write to {out} ({e.strerror}). Name another folder with --out.'
+        raise OSError(why) from None
     key = hashlib.sha256(os.fsencode(out.resolve())).hexdigest()[:16]
     try:
         with FileLock(Path(tempfile.gettempdir())/f'fastbook_ch4-{key}.lock', timeout=0): yield
     except Timeout:
-        raise OSError(f'Another ladder is writing to {out}. Name another folder with --out.') from None
+        why = f'Another ladder is writing to {out}. Name another folder with --out.'
+        raise OSError(why) from None
 
 # The results
 
 def table_text(table):
-    "The DataFrame `table` of a ladder for the terminal; no column of published figures where there are none"
+    "The DataFrame `table` of a ladder for the terminal, without columns in which nothing stands"
     correct = [f'{c:,} of {n:,}' for c,n in zip(table.correct, table.total)]
     step = f'{"step":<17}'  # to the left, as what stands below
     shown = table.assign(correct=correct).rename(columns={'step': step}).drop(columns='total')
     shown = shown.dropna(axis='columns', how='all')
     formats = {step: '{:<17}', 'parameters': '{:,}', 'seconds': '{:.1f}', 'accuracy': '{:.4f}',
                'balanced': '{:.4f}', 'published': '{:.4f}'}
-    widths = {'parameters': 11, 'seconds': 8, 'correct': 14, 'accuracy': 9, 'balanced': 9, 'published': 10}
-    return shown.to_string(index=False, na_rep='', formatters={k: v.format for k,v in formats.items()},
+    widths = {'parameters': 11, 'seconds': 8, 'correct': 14, 'accuracy': 9, 'balanced': 9,
+              'published': 10}
+    return shown.to_string(index=False, na_rep='',
+                           formatters={k: v.format for k,v in formats.items()},
                            col_space={k: v for k,v in widths.items() if k in shown})
 
 def table_csv(table):
@@ -120,7 +127,7 @@ def table_csv(table):
     return table.assign(**numbers).to_csv(index=False, lineterminator='\n')
 
 class Results:
-    "What a ladder leaves in `folder`: its table, its best model and, if it came to its end, pictures"
+    "What a ladder leaves in `folder`: its table, its best model, at its end also pictures"
     def __init__(self, folder, digits):
         self.folder,self.digits = folder,digits
         self.rungs = []
@@ -217,7 +224,8 @@ def _climb(results, names, seed, processes, say):
         if back: say(f'{back}{name:<17} training {share:4.0%}'.ljust(width), end='')
     for r in run_ladder(results.digits, names, seed, report, processes):
         results.add(r)
-        say(f'{back}{r.title:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'.ljust(width))
+        said = f'{back}{r.title:<17} {r.correct:,} of {r.total:,} right after {r.seconds:.1f} s'
+        say(said.ljust(width))
 
 def _print_table(results):
     "Print the table, and a word on what in it is not to be taken at its face"
@@ -225,7 +233,8 @@ def _print_table(results):
     from fastbook_ch4.plumbing.steps import answers
     print(table_text(results.table))
     if 'balanced' in results.table:
-        print('\nbalanced: the mean of the accuracies within each label, since some are much commoner')
+        print('\nbalanced: the mean of the accuracies within each label, since some are much '
+              'commoner')
     for r in results.rungs:
         said = answers(r.probs).unique()
         if len(said)==1: print(f'{r.step} answers {results.digits.vocab[said]} to every image.')

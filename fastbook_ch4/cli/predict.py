@@ -8,9 +8,9 @@ from fastbook_ch4.cli.say import place,printable
 def add(sub):
     "Add this command to the subparsers `sub`"
     p = sub.add_parser('predict', help='say which digit real pictures show',
-        description='Say which digit each picture shows: of any size, grey or colour, dark on light or '
-                    'light on dark, one digit on plain paper. Says so where a picture does not look like one '
-                    'of the digits the model knows.')
+        description='Say which digit each picture shows: of any size, grey or colour, dark on light '
+                    'or light on dark, one digit on plain paper. Says so where a picture does not '
+                    'look like one of the digits the model knows.')
     p.add_argument('files', nargs='+', metavar='FILE', help='an image file')
     add_model(p)
     p.set_defaults(run=run)
@@ -18,8 +18,8 @@ def add(sub):
 def add_model(p):
     "Add the option `--model`, of the one rule for `ch4 predict` and `ch4 app`, to the parser `p`"
     p.add_argument('--model', type=place, metavar='M',
-        help=f'a model that the ladder saved (default: {LADDER/MODEL}; without that, a small one is trained '
-             'in seconds on the ten digits that ship with the package)')
+        help=f'a model that the ladder saved (default: {LADDER/MODEL}; without that, a small one is '
+             'trained in seconds on the ten digits that ship with the package)')
 
 def model_file(file):
     "The file that `--model` means: `file`, else what the ladder left, else `None`"
@@ -33,7 +33,8 @@ def choose_model(file):
     if file: model,where = load_digit_model(file),f'from {file}'
     else:
         model = quick_model()
-        where = f'trained just now on the shipped digits, as there is no {LADDER/MODEL} (ch4 ladder)'
+        where = f'trained just now on the shipped digits, as there is no {LADDER/MODEL} '
+        where += '(ch4 ladder)'
     right = f', {model.accuracy:.1%} right in validation' if model.accuracy is not None else ''
     return model, f'Model: {model.architecture} for {in_words(model.labels, "or")}{right}, {where}'
 
