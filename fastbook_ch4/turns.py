@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['check_stack', 'check_mean', 'check_distance', 'check_step_down', 'check_digit_loss', 'check_step', 'check_optim',
-           'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_neuron',
-           'check_product_slopes', 'check_scenes', 'check_line', 'check_count', 'check_softmax', 'check_stop',
-           'check_clip', 'check_cross_entropy', 'check_batch_grad']
+           'check_learner', 'check_two_layers', 'check_one_place', 'check_balanced', 'check_scenes', 'check_neuron',
+           'check_product_slopes', 'check_line', 'check_count', 'check_softmax', 'check_stop', 'check_clip',
+           'check_cross_entropy', 'check_batch_grad']
 
 # %% ../nbs/turns.ipynb #708e0eeb
 from copy import deepcopy
@@ -314,46 +314,6 @@ def check_balanced(
                 (of_3s+1-of_7s)/2,
             'That is the sum of both accuracies, not their mean.': of_3s+of_7s})
 
-# %% ../nbs/turns.ipynb #c18c4f0b
-@graded
-def check_neuron(
-    f # Function of inputs (n, n_in), weights (n_in,), a bias and an activation function
-) -> str: # 'Right.', or a hint
-    "Check the outputs of a neuron for several items"
-    by_hand = tensor([[1.,2.], [0.,1.], [2.,-1.]]),tensor([3.,-1.]),.5,torch.relu
-    for x,w,b,bend in (by_hand, (torch.randn(6,4), torch.randn(4), 1.5, torch.tanh)):
-        products,sums = x*w,x@w
-        compare(call(f, x, w, b, bend), bend(sums+b), f'For {len(x)} items your neuron returns', {
-            'That is the sum before the bend. Send it through f.': sums+b,
-            'The bias is missing.': bend(sums),
-            'The bias comes after the bend. It belongs to the sum.': bend(sums)+b,
-            'You bend each product. The bend comes once, when all are added up.': bend(products).sum(-1)+b,
-            'The products are not added up yet: each item should give one number.': bend(products+b),
-            'You add the bias once for each input. A neuron has one.': bend((products+b).sum(-1)),
-            'You added up everything, over all items. Each item should keep an output of its own.':
-                bend(products.sum()+b),
-            'You added up along the items. It is the inputs of one item that are added up.':
-                bend(products.sum(0)+b)})
-
-# %% ../nbs/turns.ipynb #e9a4de8e
-@graded
-def check_product_slopes(
-    f # Function of two numbers
-) -> str: # 'Right.', or a hint
-    "Check the two slopes of a product"
-    for a,b in ((3.,2.), (-1.,4.), *(torch.rand(3,2)*9+1).tolist()):
-        got = call(f, a, b)
-        if not isinstance(got, (tuple,list)) or len(got)!=2:
-            raise Hint(f'{returns(a, b)} {show(got)}. Return two slopes, with a comma between '
-                       'them.')
-        compare(tensor(got), tensor([b,a]), returns(a, b), {
-            'If a grows by 1, the area grows by a strip. Is that strip as long as a?':
-                tensor([a,b]),
-            'Those are the slopes of a sum. A strip of a rectangle is longer than 1.':
-                tensor([1.,1.]),
-            'That is the area itself. By how much does it grow?': tensor([a*b,a*b]),
-            'That is the area after the growth. Take away the area before.': tensor([a*b+b,a*b+a])})
-
 # %% ../nbs/turns.ipynb #59e9b2da
 CLUES = {  # snippet -> the scenes that it may be called, and what to measure
     'a': ((9,), 'what shape has correct, just before the mean?'),
@@ -396,6 +356,46 @@ def check_scenes(
                    'scene.')
     if not all(got[o] in right for o,(right,_) in CLUES.items()):
         raise Hint('\n'.join(f'{o}: {_on_scene(o, got[o])}' for o in CLUES))
+
+# %% ../nbs/turns.ipynb #c18c4f0b
+@graded
+def check_neuron(
+    f # Function of inputs (n, n_in), weights (n_in,), a bias and an activation function
+) -> str: # 'Right.', or a hint
+    "Check the outputs of a neuron for several items"
+    by_hand = tensor([[1.,2.], [0.,1.], [2.,-1.]]),tensor([3.,-1.]),.5,torch.relu
+    for x,w,b,bend in (by_hand, (torch.randn(6,4), torch.randn(4), 1.5, torch.tanh)):
+        products,sums = x*w,x@w
+        compare(call(f, x, w, b, bend), bend(sums+b), f'For {len(x)} items your neuron returns', {
+            'That is the sum before the bend. Send it through f.': sums+b,
+            'The bias is missing.': bend(sums),
+            'The bias comes after the bend. It belongs to the sum.': bend(sums)+b,
+            'You bend each product. The bend comes once, when all are added up.': bend(products).sum(-1)+b,
+            'The products are not added up yet: each item should give one number.': bend(products+b),
+            'You add the bias once for each input. A neuron has one.': bend((products+b).sum(-1)),
+            'You added up everything, over all items. Each item should keep an output of its own.':
+                bend(products.sum()+b),
+            'You added up along the items. It is the inputs of one item that are added up.':
+                bend(products.sum(0)+b)})
+
+# %% ../nbs/turns.ipynb #e9a4de8e
+@graded
+def check_product_slopes(
+    f # Function of two numbers
+) -> str: # 'Right.', or a hint
+    "Check the two slopes of a product"
+    for a,b in ((3.,2.), (-1.,4.), *(torch.rand(3,2)*9+1).tolist()):
+        got = call(f, a, b)
+        if not isinstance(got, (tuple,list)) or len(got)!=2:
+            raise Hint(f'{returns(a, b)} {show(got)}. Return two slopes, with a comma between '
+                       'them.')
+        compare(tensor(got), tensor([b,a]), returns(a, b), {
+            'If a grows by 1, the area grows by a strip. Is that strip as long as a?':
+                tensor([a,b]),
+            'Those are the slopes of a sum. A strip of a rectangle is longer than 1.':
+                tensor([1.,1.]),
+            'That is the area itself. By how much does it grow?': tensor([a*b,a*b]),
+            'That is the area after the growth. Take away the area before.': tensor([a*b+b,a*b+a])})
 
 # %% ../nbs/turns.ipynb #e3435aa6
 def _made(

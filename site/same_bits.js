@@ -6,7 +6,7 @@ el.innerHTML = `
   <button type="button" class="btn btn-outline-secondary">Train in this browser</button>
   <output role="status"></output>
   <canvas width="28" height="28" role="img" hidden
-    aria-label="The 784 weights at their pixels: orange speaks for a 3, blue for a 7"></canvas>`
+    aria-label="The 784 weights at their pixels: blue speaks for a 3, orange for a 7"></canvas>`
 const [button, output, canvas] = ['button', 'output', 'canvas'].map(name => el.querySelector(name))
 canvas.style.cssText = 'width: 168px; image-rendering: pixelated'
 
@@ -14,7 +14,7 @@ function draw(weights) {
   const far = Math.max(...weights.map(Math.abs))
   const picture = new ImageData(28, 28)
   weights.slice(0, 784).forEach((w, i) => {
-    const [ink, light] = [w > 0 ? [213, 94, 0] : [0, 114, 178], 1 - Math.abs(w) / far]
+    const [ink, light] = [w > 0 ? [0, 114, 178] : [213, 94, 0], 1 - Math.abs(w) / far]
     picture.data.set([...ink.map(o => o + (255 - o) * light), 255], 4 * i)
   })
   canvas.getContext('2d').putImageData(picture, 0, 0)

@@ -392,6 +392,12 @@ def test_a_word_leads_to_the_glossary_where_a_lesson_introduces_it(site, page, w
 def test_words_in_italics_are_linked_once(text, linked):
     assert load_tool('docs').with_words(text, {'epoch'})==linked
 
+@pytest.mark.parametrize('page,linked', [('same_bits', True), ('13_autograd', False)])
+def test_what_every_bit_the_same_calls_exp_is_linked_on_its_own_page_only(page, linked):
+    docs,known = load_tool('docs'),{'same_bits.html': ('same_bits', ['exp'])}
+    shown = docs.page_text('take [`exp`](/same_bits.html#exp) of it', page, known, docs.settings())
+    assert shown==('take [`exp`](same_bits.ipynb#exp) of it' if linked else 'take `exp` of it')
+
 # Without an address
 
 NOWHERE = dict(public=False)

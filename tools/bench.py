@@ -244,7 +244,7 @@ def markdown(head, rows):
     return '\n'.join('| '+' | '.join(map(str, row))+' |' for row in [head, ['---']*len(head), *rows])
 
 COLUMNS = 'work','book_seconds','our_seconds','ratio','book_accuracy','our_accuracy'
-HEAD = ['Work','The book, s','Ours, s','Ratio','Accuracy: the book','Ours','Spread']
+HEAD = ['Work','Book, s','Ours, s','Ratio','Acc. book','ours','Spread']
 GROWTH = ['Images','decode, µs each','read again, µs each','linear epoch, µs each','peak memory, MB']
 
 def write_rows(rows, file):

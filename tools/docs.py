@@ -113,6 +113,7 @@ def page_text(text, page, documented, cfg):
     "The Markdown `text` of nbdev as `page` of this site shows it: links fit, formulas are MathML"
     def link(m):
         target,names = documented.get(m[2], (None,()))
+        if target=='same_bits' and page!=target: names = ()  # elsewhere logits and exp are other things
         return f'[{m[1]}]({relative(page, target)}.ipynb#{m[3]})' if m[3] in names else m[1]
     # nbdev links a name inside the text of a link, too
     inner = r'\[([^\[\]]*)\[(`[^`]+`)\]\(/[^)]*\)([^\[\]]*)\]\('

@@ -192,7 +192,8 @@ def show_claims(
     def cell(s):
         s = _code(html.escape(str(s)))
         return f'<b>{s}</b>' if s.startswith('differs') else s
-    text = claim_table(values).map(cell).to_html(index=False, escape=False, border=0)
+    table = claim_table(values).map(cell)
+    text = table.to_html(index=False, escape=False, border=0, classes='claims')
     text = re.sub(r'\n\s*(?=</?t[dhr])', '', text)
     first_left = r'\n<tr><\1 style="text-align:left">'
     text = re.sub('<tr[^>]*><(t[dh])>', first_left, text)

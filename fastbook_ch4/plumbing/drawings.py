@@ -208,7 +208,7 @@ def draw_batch_norm(
 ) -> plt.Figure:
     "Draw `values` by channel, and the same with a mean of 0 and a spread of 1"
     after = (values-values.mean(0))/values.std(0)
-    fig,axs = plt.subplots(1, 2, figsize=(6,2.6), layout='constrained')
+    fig,axs = plt.subplots(1, 2, figsize=(5.7,2.6), layout='constrained')
     n,channels = values.shape
     side = torch.linspace(-.25, .25, n)
     for ax,v,name in zip(axs, (values,after), ('as they come', 'batch normalisation')):
@@ -225,7 +225,7 @@ def draw_stack(
 ) -> plt.Axes:
     "Draw a list of `images`, and the tensor that stacks them, with its axes"
     n,h,w = images.shape
-    ax = plt.subplots(figsize=(6.8,2.8), layout='constrained')[1]
+    ax = plt.subplots(figsize=(6,2.55), layout='constrained')[1]
     left,end = 1.15*n+1.7,.42*(n-1)
     for i,im in enumerate(images):
         for x,y in ((1.15*i,.45), (left+.42*i,.42*i)):

@@ -126,7 +126,7 @@ def draw_stages(
 ) -> plt.Axes:
     "Draw the stages of a training, from left to right, and when callbacks are called"
     at = [*accumulate([0, *(2.2 if o=='before_batch' else 1 for o in calls)])]  # room for the word
-    ax,named = plt.subplots(figsize=(7.8,3.1))[1],set()
+    ax,named = plt.subplots(figsize=(7.2,3.1))[1],set()
     for stage,row,start,end,steps in sorted(_stage_bars(calls), key=lambda o: o[2]):
         grey = stage=='batch' and not steps
         color,first = '#666666' if grey else '#0072B2',(stage,grey) not in named

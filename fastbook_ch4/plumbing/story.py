@@ -42,7 +42,7 @@ def plot_so_far(
     bet=None, # Wrong answers that the reader bet on, drawn as a line
 ) -> plt.Figure: # A bar for each step of the road; those to come show a question mark
     "Draw what the steps so far get `wrong`"
-    fig,ax = plt.subplots(figsize=(7,2.4), layout='constrained')
+    fig,ax = plt.subplots(figsize=(5.7,2.6), layout='constrained')
     learned = [n for step,n in wrong.items() if step!=ROAD[0]]
     edge = 1.25*max(learned or wrong.values())+1  # the first bar is ten times as long, and cut
     for i,step in enumerate(ROAD):
