@@ -74,7 +74,7 @@ def test_what_the_study_counts_is_what_predict_digit_says(model):
     images = [img for _,_,img in pens.drawings('squared', 5, 'tune', per=1)]
     answers = [predict_digit(model, img) for img in images]
     x = torch.stack([a.picture for a in answers])
-    assert [bool(a.note) for a in answers]==pens.doubted(model, x, model.probs(x).argmax(1)).tolist()
+    assert [bool(a.note) for a in answers]==pens.doubted(model, x, model.opinions(x)).tolist()
     (n,right,*_),_ = pens.judged(model, ['3']*12+['7']*12, x)
     assert (n,right)==(24, sum(a.label==label for a,label in zip(answers, '3'*12+'7'*12)))
 
