@@ -292,7 +292,7 @@ def load_digit_model(
 class Answer:
     "What a model says about a picture"
     label: str             # The likeliest label
-    prob: float            # Its probability, or share of the distances, by the model; in doubt the mean of opinions
+    prob: float            # Its probability, by the model; for pixel similarity its share of the distances
     runner_up: str         # The next
     runner_up_prob: float
     picture: torch.Tensor  # (h, w), what the model saw

@@ -113,8 +113,8 @@ def redraw(
     x # (n, 1, h, w) float in 0..1
 ) -> torch.Tensor: # (n, 1, h, w) in 0..1
     "`x` as other hands and pens might have drawn it: leaning, turned, larger or smaller, thinner or thicker"
-    def dice(): return torch.rand(len(x), 1, 1, 1, device=x.device)
-    push = torch.eye(2, 3, device=x.device).repeat(len(x), 1, 1)
+    def dice(): return torch.rand_like(x[:,:,:1,:1])
+    push = torch.eye(2, 3).to(x).repeat(len(x), 1, 1)
     push[:,:,:2] += .15*torch.randn_like(push[:,:,:2])
     x = F.grid_sample(x, F.affine_grid(push, x.shape, align_corners=False), align_corners=False).clamp(0, 1)
     near = torch.stack([x, *[x.roll(by, axis) for by in (-1,1) for axis in (2,3)]])

@@ -177,8 +177,9 @@ def lean(
     by,       # How far the upper edge goes to the left, in half widths; the lower goes to the right
 ) -> torch.Tensor: # (n, h, w)
     "`pictures`, leaning"
-    push,x = torch.tensor([[1.,-by,0.],[0.,1.,0.]]),pictures[:,None]
-    places = F.affine_grid(push.expand(len(x), 2, 3), x.shape, align_corners=False)
+    x = pictures[:,None]
+    push = x.new_tensor([[1.,-by,0.],[0.,1.,0.]]).expand(len(x), 2, 3)
+    places = F.affine_grid(push, x.shape, align_corners=False)
     return F.grid_sample(x, places, align_corners=False)[:,0].clamp(0, 1)
 
 # %% ../../nbs/plumbing/pictures.ipynb #001902bd
