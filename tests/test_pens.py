@@ -162,7 +162,7 @@ def test_the_board_is_read_as_a_picture_is(script, model, digit):
 # The whole study
 
 @pytest.mark.full
-@pytest.mark.parametrize('step', ['SGD','resnet18'])
+@pytest.mark.parametrize('step', ['pixel similarity','SGD','resnet18'])
 def test_the_study(tmp_path, step):
     "With room for other seeds and machines below what tools/pens.py measured"
     models = {step: pens.trained(tmp_path, step, 0, '37')}
@@ -174,3 +174,13 @@ def test_the_study(tmp_path, step):
     table,_ = pens.study(models, tasks, tmp_path, 'judge', '37', 1)
     assert (table.right/table['all']).min()>.85
     assert table.silent.sum()<.01*table['all'].sum()
+
+@pytest.mark.full
+def test_the_study_of_ten_digits(tmp_path):
+    "tools/pens.py measured 95 to 100 in 100 of every pen, 11 to 15 silent errors in 4,704 and 20 in 100 with a note"
+    models = {'ten': pens.trained(tmp_path, 'small CNN', 0, '0123456789')}
+    tasks = [('plain',w) for w in pens.WIDTHS[1:]]
+    table,_ = pens.study(models, tasks, tmp_path, 'judge', '0123456789', 0)
+    assert (table.right/table['all']).min()>.92
+    assert table.silent.sum()<=30
+    assert table['right, noted'].sum()<.25*table.right.sum()
