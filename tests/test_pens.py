@@ -55,7 +55,7 @@ def test_notes_differ_by_cause_and_say_what_to_do(model):
     assert 'crop it' in said['step']
 
 def test_neighbours_contradict(model):
-    "Pictures it has seen contradict a model that takes them for the other label; the note says so, and they win"
+    "Pictures it has seen contradict a model that takes them for the other label, and they win"
     for o,t in zip(model.familiar.seen[::80], model.targets[::80].tolist()):
         assert not model.contradicted(o, t)
         assert model.contradicted(o, 1-t)
@@ -67,7 +67,7 @@ def test_neighbours_contradict(model):
     assert a.note.startswith('The model and the pictures most like this disagree. Write one digit')
 
 def test_three_opinions_are_heard(model):
-    "The model's, the model's about the picture leaning, and that of five pictures; in doubt their mean counts"
+    "The model's, the model's about the picture leaning, and that of five pictures; in doubt their mean"
     x = torch.stack([centre_digit(page()), centre_digit(page(label='7', skeleton='plain'))])
     opinions = model.opinions(x)
     assert torch.allclose(opinions[0], model.probs(x))
@@ -177,7 +177,7 @@ def test_the_study(tmp_path, step):
 
 @pytest.mark.full
 def test_the_study_of_ten_digits(tmp_path):
-    "tools/pens.py measured 95 to 100 in 100 of every pen, 11 to 15 silent errors in 4,704 and 20 in 100 with a note"
+    "tools/pens.py measured 95 in 100 or more, 11 to 15 silent errors in 4,704 and 20 notes in 100"
     models = {'ten': pens.trained(tmp_path, 'small CNN', 0, '0123456789')}
     tasks = [('plain',w) for w in pens.WIDTHS[1:]]
     table,_ = pens.study(models, tasks, tmp_path, 'judge', '0123456789', 0)
