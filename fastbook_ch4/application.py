@@ -10,7 +10,6 @@ __all__ = ['ARCHITECTURES', 'grey_resnet', 'find_ink', 'centre_ink', 'centre_dig
 import json
 from importlib.metadata import version
 from dataclasses import dataclass
-from unicodedata import normalize
 
 import numpy as np, torch
 from PIL import Image
@@ -22,10 +21,10 @@ from .plumbing.checks import check_pixels, check_tensors
 from .plumbing.images import grey_image, in_words
 from .plumbing.pictures import advice, full_ink, grey_levels, has_step, lean
 from .plumbing.pictures import local_contrast, one_digit, open_picture, other_digits, thicken
-from .plumbing.model_file import FORMAT, checksum, read_model_file
+from .plumbing.model_file import FORMAT, check_texts, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import simple_cnn, trim_kernels
-from .plumbing.steps import MeanImages, label_probs, sorted_targets
+from .plumbing.steps import MeanImages, OF_PICTURES, label_probs, sorted_targets
 from .ladder import run_step
 from .data import Digits
 from .multiclass import ten_digits
@@ -133,12 +132,6 @@ class Familiar:
         return (near<=self.limit) & (near<far)
 
 # %% ../nbs/17_application.ipynb #7e419523
-def _check_texts(labels):
-    "Refuse `labels` unless they are two texts or more that differ"
-    texts = {normalize('NFC', o) for o in labels if isinstance(o, str)}
-    if isinstance(labels, str) or not 2<=len(texts)==len(labels):
-        raise ValueError(f'Two labels or more are needed, each once, not {labels!r}.')
-
 def _check_piles(m):
     "Refuse a `DigitModel` with other piles than one or one for each label, or other targets than theirs"
     if len(m.piles) not in (1,len(m.labels)):
@@ -157,12 +150,11 @@ class DigitModel:
     accuracy: float = None # On the validation pictures it was judged on
     centred: bool = True   # Trained on pictures centred as MNIST was? Else on files as they are
     targets: torch.Tensor = None # (n,) int64, the target of each picture in `familiar`; none in old files
-    def __post_init__(self):
-        self.check().model.eval()
+    def __post_init__(self): self.check().model.eval()
     def check(self):
         if self.architecture not in ARCHITECTURES:
             raise ValueError(f'{self.architecture!r} is not one of {", ".join(ARCHITECTURES)}.')
-        _check_texts(self.labels)
+        check_texts(self.labels)
         if not (self.accuracy is None or 0<=self.accuracy<=1):
             raise ValueError(f'Accuracy lies in 0..1, not {self.accuracy}.')
         _check_piles(self)
@@ -175,15 +167,23 @@ class DigitModel:
     def size(self): return tuple(self.piles[0].seen.shape[1:])
     def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
         return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
+    def nearest(self, pictures): # (n, h, w); returns (n, 5), the targets of the pictures seen most like each
+        d = torch.cat([o.distances(pictures) for o in self.piles], 1)
+        return self.targets[d.argsort(1)[:,:5]]
     def contradicted(self, picture, target): # by the nearest picture it has seen or the next two? A bool
         if self.targets is None: return False
-        d = torch.cat([o.distances(picture[None]) for o in self.piles], 1)[0]
-        first,*next_two = (self.targets[d.argsort()[:3]]!=target).tolist()
+        first,*next_two = (self.nearest(picture[None])[0,:3]!=target).tolist()
         return first or all(next_two)
-    def leaned(self, picture): # (h, w), leaning so that it is nearest to a picture it has seen
-        ways = torch.stack([lean(picture, by) for by in (0.,.2,-.2,.4,-.4)])
-        d = torch.cat([o.distances(ways) for o in self.piles], 1)
-        return ways[d.min(1).values.argmin()]
+    def leaned(self, pictures): # (n, h, w), each leaning so that it is nearest to a picture it has seen
+        ways = torch.stack([lean(pictures, by) for by in (0.,.2,-.2,.4,-.4)])
+        d = torch.cat([o.distances(ways.flatten(0, 1)) for o in self.piles], 1).min(1).values
+        return ways[d.view(len(ways), -1).argmin(0), torch.arange(len(pictures))]
+    def opinions(self, pictures): # (n, h, w); returns (2 or 3, n, labels): of them, of them leaned, and votes
+        leaned = self.leaned(pictures)
+        told = [self.probs(pictures), self.probs(leaned)]
+        if self.targets is None: return torch.stack(told)
+        votes = nn.functional.one_hot(self.nearest(leaned), len(self.labels))
+        return torch.stack([*told, votes.float().mean(1)])
     def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, labels)
         if check_pixels(pictures).shape[1:]!=self.size:
             raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), '
@@ -265,7 +265,7 @@ def _put_together(about, tensors):
     seen,others = [tensors.pop(o).float()/255 for o in ('seen','others')]
     targets = tensors.pop('targets').long() if 'targets' in tensors else None
     if max(seen.shape[1:])>64: raise ValueError(f'pictures of shape {tuple(seen.shape[1:])}')
-    _check_texts(labels)
+    check_texts(labels)
     if len(labels)>max(2, len(seen)): raise ValueError(f'{len(labels)} labels for {len(seen)} pictures')
     with torch.random.fork_rng([]): model = ARCHITECTURES[about['architecture']](*seen.shape[1:], len(labels))
     model.load_state_dict({k.removeprefix('model.'): v for k,v in tensors.items()})
@@ -309,10 +309,11 @@ def _picture_for(m, image):
                          f'not {x.shape[1]}x{x.shape[0]}.')
     return x
 
-def _note(m, picture, target, known, image):
+def _note(m, picture, opinions, target, known, image):
     "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
     if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
+    elif m.architecture in OF_PICTURES and opinions[:2,target].min()<.9: note = 'The model is not sure.'
     else: return ''
     if not m.centred: return note
     diff,_,step = _contrast(grey_levels(open_picture(image)))
@@ -324,12 +325,12 @@ def predict_digit(
 ) -> Answer:
     "What `digit_model` says about `image`, and whether that means anything"
     m,x = digit_model,_picture_for(digit_model, image)
-    probs = m.probs(x[None])
-    first = probs.argmax().item()
+    opinions = m.opinions(x[None])[:,0] if m.centred else m.probs(x[None])
+    first = opinions[0].argmax().item()
     known = m.knows(x, first)
-    note = _note(m, x, first, known, image)
-    if note and m.centred: probs = m.probs(m.leaned(x)[None])
-    (p,q,*_),(i,j,*_) = [o[0].tolist() for o in probs.sort(descending=True)]
+    note = _note(m, x, opinions, first, known, image)
+    probs = opinions.mean(0) if note else opinions[0]
+    (p,q,*_),(i,j,*_) = [o.tolist() for o in probs.sort(descending=True)]
     return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 
 # %% ../nbs/17_application.ipynb #f54dd022

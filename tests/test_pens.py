@@ -6,6 +6,7 @@ from conftest import ROOT
 from PIL import Image, ImageDraw
 from fastbook_ch4.application import *
 from fastbook_ch4.data import Digits
+from fastbook_ch4.plumbing.fast import simple_cnn
 from fastbook_ch4.plumbing.pictures import grey_levels
 from fastbook_ch4.plumbing.steps import MeanImages
 
@@ -54,15 +55,37 @@ def test_notes_differ_by_cause_and_say_what_to_do(model):
     assert 'crop it' in said['step']
 
 def test_neighbours_contradict(model):
-    "Pictures it has seen contradict a model that takes them for the other label, and their note says so"
+    "Pictures it has seen contradict a model that takes them for the other label, and they win"
     for o,t in zip(model.familiar.seen[::80], model.targets[::80].tolist()):
         assert not model.contradicted(o, t)
         assert model.contradicted(o, 1-t)
     module = MeanImages(model.model.means.flip(0))
     wrong = DigitModel(module, model.labels, model.architecture, model.familiar, targets=model.targets)
     a = predict_digit(wrong, page())
-    assert (a.label,a.known)==('7',True)
+    assert wrong.labels[wrong.probs(a.picture[None]).argmax()]=='7'
+    assert (a.label,a.known)==('3',True)
     assert a.note.startswith('The model and the pictures most like this disagree. Write one digit')
+
+def test_three_opinions_are_heard(model):
+    "The model's, the model's about the picture leaning, and that of five pictures; in doubt their mean"
+    x = torch.stack([centre_digit(page()), centre_digit(page(label='7', skeleton='plain'))])
+    opinions = model.opinions(x)
+    assert torch.allclose(opinions[0], model.probs(x))
+    assert torch.allclose(opinions[1], model.probs(model.leaned(x)))
+    assert torch.equal(opinions[2], torch.tensor([[0.,1.],[1.,0.]]))
+    a = predict_digit(model, page(skeleton='large top'))
+    assert a.note
+    assert a.label=='3'
+    assert a.prob==pytest.approx(model.opinions(a.picture[None]).mean(0).max().item())
+
+def test_a_network_of_convolutions_says_when_it_is_not_sure(model):
+    "One that gives both labels the same probability"
+    even = simple_cnn(28, 28)
+    for p in even[-1].parameters(): torch.nn.init.zeros_(p)
+    even = DigitModel(even, model.labels, 'simple_cnn', model.familiar, targets=model.targets)
+    a = predict_digit(even, page(label='7', skeleton='plain'))
+    assert (a.label,a.known)==('7',True)
+    assert a.note.startswith('The model is not sure. Write one digit')
 
 def test_models_of_before_have_no_neighbours(model):
     old = DigitModel(model.model, model.labels, model.architecture, model.familiar)
@@ -74,7 +97,7 @@ def test_what_the_study_counts_is_what_predict_digit_says(model):
     images = [img for _,_,img in pens.drawings('squared', 5, 'tune', per=1)]
     answers = [predict_digit(model, img) for img in images]
     x = torch.stack([a.picture for a in answers])
-    assert [bool(a.note) for a in answers]==pens.doubted(model, x, model.probs(x).argmax(1)).tolist()
+    assert [bool(a.note) for a in answers]==pens.doubted(model, x, model.opinions(x)).tolist()
     (n,right,*_),_ = pens.judged(model, ['3']*12+['7']*12, x)
     assert (n,right)==(24, sum(a.label==label for a,label in zip(answers, '3'*12+'7'*12)))
 
@@ -139,7 +162,7 @@ def test_the_board_is_read_as_a_picture_is(script, model, digit):
 # The whole study
 
 @pytest.mark.full
-@pytest.mark.parametrize('step', ['SGD','resnet18'])
+@pytest.mark.parametrize('step', ['pixel similarity','SGD','resnet18'])
 def test_the_study(tmp_path, step):
     "With room for other seeds and machines below what tools/pens.py measured"
     models = {step: pens.trained(tmp_path, step, 0, '37')}
@@ -151,3 +174,13 @@ def test_the_study(tmp_path, step):
     table,_ = pens.study(models, tasks, tmp_path, 'judge', '37', 1)
     assert (table.right/table['all']).min()>.85
     assert table.silent.sum()<.01*table['all'].sum()
+
+@pytest.mark.full
+def test_the_study_of_ten_digits(tmp_path):
+    "tools/pens.py measured 95 in 100 or more, 11 to 15 silent errors in 4,704 and 20 notes in 100"
+    models = {'ten': pens.trained(tmp_path, 'small CNN', 0, '0123456789')}
+    tasks = [('plain',w) for w in pens.WIDTHS[1:]]
+    table,_ = pens.study(models, tasks, tmp_path, 'judge', '0123456789', 0)
+    assert (table.right/table['all']).min()>.92
+    assert table.silent.sum()<=30
+    assert table['right, noted'].sum()<.25*table.right.sum()

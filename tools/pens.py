@@ -22,6 +22,7 @@ from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.multiclass import ten_digits
 from fastbook_ch4.plumbing import pictures
+from fastbook_ch4.plumbing.steps import OF_PICTURES
 
 # Strokes as points in hundredths of the height, x before y: C is a curve through them, L straight lines
 SKELETONS = {'3': {
@@ -77,6 +78,7 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
+SALTS = {'judge': 'judge 2'}  # another word for a set makes other drawings
 KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):
@@ -265,7 +267,7 @@ def drawings(kind, width, which='tune', labels='37', per=3):
     for label in labels:
         for k,(name,skeleton) in enumerate(SKELETONS[label].items()):
             for i in range(per or len(PLACES)):
-                key = f'{kind} {width} {which} {label} {name} {i}'
+                key = f'{kind} {width} {SALTS.get(which, which)} {label} {name} {i}'
                 rng = np.random.default_rng([*hashlib.sha256(key.encode()).digest()])
                 if which!='tune':
                     height = rng.uniform(max(180, 4*width), 520)
@@ -309,19 +311,20 @@ def trained(folder, step, seed, labels):
         application.save_digit_model(application.ladder_model(rung, digits), file)
     return application.load_digit_model(file)
 
-def doubted(m, x, taken):
-    "For which of `x` (n, 28, 28) `predict_digit` has a note if `m` takes them for the targets `taken`"
+def doubted(m, x, opinions):
+    "For which of `x` (n, 28, 28) `predict_digit` has a note, if `m` has these `opinions` on them"
+    taken = opinions[0].argmax(1)
     known = torch.stack([pile(x) for pile in m.piles], 1)
     known = known[:,0] if len(m.piles)==1 else known.gather(1, taken[:,None])[:,0]
-    nearest = torch.cat([pile.distances(x) for pile in m.piles], 1).topk(3, largest=False).indices
-    other = m.targets[nearest]!=taken[:,None]
-    return ~known | other[:,0] | other[:,1:].all(1)
+    other = m.nearest(x)[:,:3]!=taken[:,None]
+    unsure = opinions[:2,torch.arange(len(x)),taken].min(0).values<.9
+    return ~known | other[:,0] | other[:,1:].all(1) | unsure & (m.architecture in OF_PICTURES)
 
 def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"
-    taken,empty = m.probs(x).argmax(1),x.flatten(1).sum(1)==0
-    noted = doubted(m, x, taken) | empty
-    if noted.any(): taken[noted] = m.probs(torch.stack([m.leaned(o) for o in x[noted]])).argmax(1)
+    opinions,empty = m.opinions(x),x.flatten(1).sum(1)==0
+    noted = doubted(m, x, opinions) | empty
+    taken = torch.where(noted[:,None], opinions.mean(0), opinions[0]).argmax(1)
     right = torch.tensor([m.labels[i]==label for i,label in zip(taken, labels)]) & ~empty
     return [len(x), *[o.sum().item() for o in (right, right&noted, ~right&noted, ~right&~noted)]], ~right
 

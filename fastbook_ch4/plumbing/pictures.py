@@ -25,6 +25,12 @@ def _all_bytes(file):
     if file.stat().st_size>4*MAX_PIXELS: raise ValueError('the file is too large')
     return file.read_bytes()
 
+def _of_no_known_kind(start):
+    "What to say about a file that Pillow does not know, which begins with the bytes `start`"
+    if start[4:8]==b'ftyp' and start[8:12] in (b'heic',b'heix',b'heim',b'hevc',b'mif1',b'msf1'):
+        return 'This is a picture of the kind HEIC (HEIF), as iPhones take them. Save it as JPEG or PNG.'
+    return 'This is not an image of a known kind. Save it as PNG.'
+
 def open_picture(
     image # File, bytes of a file, or an open PIL image
 ) -> Image.Image: # Upright, at most 50 megapixels
@@ -43,8 +49,7 @@ def open_picture(
     except FileNotFoundError: raise ValueError('There is no such file.') from None
     except IsADirectoryError: raise ValueError('This cannot be read: it is not a file.') from None
     except PermissionError: raise ValueError('This cannot be read: permission denied.') from None
-    except UnidentifiedImageError:
-        raise ValueError('This is not an image of a known kind. Save it as PNG.') from None
+    except UnidentifiedImageError: raise ValueError(_of_no_known_kind(image.getvalue()[:12])) from None
     except Exception as e:
         raise ValueError(f'This image cannot be read ({e}). Save it again as PNG.') from None
 
@@ -168,13 +173,14 @@ def full_ink(
 
 # %% ../../nbs/plumbing/pictures.ipynb #aa91a4d5
 def lean(
-    picture, # (h, w) float
-    by,      # How far the upper edge goes to the left, in half widths; the lower goes to the right
-) -> torch.Tensor: # (h, w)
-    "`picture`, leaning"
-    push = torch.tensor([[[1.,-by,0.],[0.,1.,0.]]])
-    places = F.affine_grid(push, (1,1,*picture.shape), align_corners=False)
-    return F.grid_sample(picture[None,None], places, align_corners=False)[0,0].clamp(0, 1)
+    pictures, # (n, h, w) float
+    by,       # How far the upper edge goes to the left, in half widths; the lower goes to the right
+) -> torch.Tensor: # (n, h, w)
+    "`pictures`, leaning"
+    x = pictures[:,None]
+    push = x.new_tensor([[1.,-by,0.],[0.,1.,0.]]).expand(len(x), 2, 3)
+    places = F.affine_grid(push, x.shape, align_corners=False)
+    return F.grid_sample(x, places, align_corners=False)[:,0].clamp(0, 1)
 
 # %% ../../nbs/plumbing/pictures.ipynb #001902bd
 def advice(

@@ -24,7 +24,7 @@ from ..training import calc_grad, init_params, linear1, train_model
 from .loops import epochs_for, evaluating
 from ..optimizer import BasicOptim
 from ..models import simple_net
-from .fast import WholeMap, fast_resnet_learner, fused_adamw, simple_cnn
+from .fast import Redraw, WholeMap, fast_resnet_learner, fused_adamw, simple_cnn
 from .together import own_device, share_training, train_together
 from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.hook import total_params
@@ -214,13 +214,14 @@ def resnet(
 def small_cnn(
     digits,      # The images, a `Digits`
     report=noop, # Told the share that is done
-    steps=372,   # Mini-batches to train on, to the nearest epoch
+    steps=496,   # Mini-batches to train on, to the nearest epoch
     lr=.01,      # Highest learning rate of the one-cycle schedule
 ) -> nn.Sequential: # Trained
-    "A `simple_cnn` and the recipe of `resnet`"
+    "A `simple_cnn` and the recipe of `resnet`, on pictures that are redrawn"
     model = simple_cnn(*digits.train[0].shape[1:], len(digits.vocab))
     dls = digits.dataloaders(bs=64, flat=False)
-    learn = Learner(dls, model, opt_func=fused_adamw, loss_func=F.cross_entropy, metrics=accuracy)
+    learn = Learner(dls, model, opt_func=fused_adamw, loss_func=F.cross_entropy, metrics=accuracy,
+                    cbs=Redraw())
     return fit_learner(learn, steps, lr, report, Learner.fit_one_cycle)
 
 # %% ../../nbs/plumbing/steps.ipynb #ae771912
