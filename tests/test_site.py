@@ -6,6 +6,7 @@ from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
 from conftest import NBS, NOTEBOOKS, ROOT, code, load_tool, place
+from fastbook_ch4.questions import Verdict
 from filelock import FileLock
 from test_glossary import TERMS
 from test_project import SETTINGS
@@ -391,6 +392,23 @@ def test_a_word_leads_to_the_glossary_where_a_lesson_introduces_it(site, page, w
     ('an *era*', 'an *era*')])
 def test_words_in_italics_are_linked_once(text, linked):
     assert load_tool('docs').with_words(text, {'epoch'})==linked
+
+@pytest.mark.parametrize('page,shown', [
+    ('same_bits', '[`exp`](same_bits.ipynb#exp)'),
+    ('13_autograd', '`exp`')])
+def test_a_name_that_pytorch_has_too_leads_to_ours_on_its_own_page_only(page, shown):
+    docs = load_tool('docs')
+    documented = {'same_bits.html': ('same_bits', {'exp'})}
+    assert docs.page_text('[`exp`](/same_bits.html#exp)', page, documented, docs.settings())==shown
+
+LONG_HINT = 'The weights fit, but for a batch of one row your loop stops before it has seen it all.'
+
+@pytest.mark.parametrize('printed,shown', [
+    (repr(Verdict(LONG_HINT)), LONG_HINT),
+    ('1\n2', '1\n2'),
+    ('tensor([[1, 2],\n        [3, 4]])', 'tensor([[1, 2],\n        [3, 4]])')])
+def test_a_page_breaks_the_lines_of_a_hint_itself(printed, shown):
+    assert load_tool('docs').unfilled(printed)==shown
 
 # Without an address
 
