@@ -221,7 +221,7 @@ def check_bottom_right(
 def check_derivative(
     f # Function of a number
 ) -> str: # 'Right.', or a hint
-    "Check question 19: the derivative of 3x**2 - 5x"
+    "Check question 19: the derivative of 3x² − 5x"
     for x in (3., *(20*torch.rand(4)-10).tolist()):
         t = torch.tensor(x, requires_grad=True)
         y = 3*t**2 - 5*t

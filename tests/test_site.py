@@ -6,6 +6,7 @@ from urllib.parse import unquote,urljoin,urlsplit
 
 import numpy as np, pytest
 from conftest import NBS, NOTEBOOKS, ROOT, code, load_tool, place
+from fastbook_ch4.questions import Verdict
 from filelock import FileLock
 from test_glossary import TERMS
 from test_project import SETTINGS
@@ -397,6 +398,15 @@ def test_what_every_bit_the_same_calls_exp_is_linked_on_its_own_page_only(page, 
     docs,known = load_tool('docs'),{'same_bits.html': ('same_bits', ['exp'])}
     shown = docs.page_text('take [`exp`](/same_bits.html#exp) of it', page, known, docs.settings())
     assert shown==('take [`exp`](same_bits.ipynb#exp) of it' if linked else 'take `exp` of it')
+
+LONG_HINT = 'The weights fit, but for a batch of one row your loop stops before it has seen it all.'
+
+@pytest.mark.parametrize('printed,shown', [
+    (repr(Verdict(LONG_HINT)), LONG_HINT),
+    ('1\n2', '1\n2'),
+    ('tensor([[1, 2],\n        [3, 4]])', 'tensor([[1, 2],\n        [3, 4]])')])
+def test_a_page_breaks_the_lines_of_a_hint_itself(printed, shown):
+    assert load_tool('docs').unfilled(printed)==shown
 
 # Without an address
 

@@ -51,7 +51,7 @@ ODD = {
 def names():
     "The names of the page that its snippets use"
     names = {}
-    starts = ('import inspect', 'path = mnist_sample', 'def train_linear', 'def share_right', 'def outside',
+    starts = ('import inspect', 'lesson_style()', 'def train_linear', 'def share_right', 'def outside',
               'set_seed(0)\nsome = ')
     for start in starts:
         found, = [code for kind,code in CELLS if kind=='code' and code.startswith(start)]

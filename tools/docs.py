@@ -8,6 +8,7 @@ import argparse,ast,base64,configparser,http.server,importlib,inspect,os,posixpa
 from functools import partial
 from html import escape
 from pathlib import Path
+from textwrap import fill
 
 import nbformat,yaml
 from latex2mathml.converter import convert
@@ -278,6 +279,11 @@ def with_code(page, cells):
     if lost: raise ValueError(f'{page}: cells {sorted(lost)} of nbdev have no place in nbs/')
     return new
 
+def unfilled(text):
+    "The printed `text` as one line if a check has broken it at 80 characters; pages break lines themselves"
+    line = ' '.join(text.split())
+    return line if fill(line, 80)==text else text
+
 def finish(page, documented, cfg):
     "Make the notebook of `page`, which nbdev has processed, fit this site; returns its title"
     f = PROC/f'{page}.ipynb'
@@ -298,6 +304,7 @@ def finish(page, documented, cfg):
         if cell.cell_type=='markdown':
             cell.source = page_text(with_words(cell.source, words), page, documented, cfg)
         for data in (out.data for out in cell.get('outputs', []) if 'data' in out):
+            if 'text/plain' in data: data['text/plain'] = unfilled(data['text/plain'])
             if 'text/markdown' not in data: continue
             data['text/markdown'] = page_text(data['text/markdown'], page, documented, cfg)
     if page=='index': with_board(warning, rest)
