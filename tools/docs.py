@@ -257,7 +257,8 @@ def definition(code, docs, lesson):
         plain = name.replace('__', r'\_\_')  # or Markdown would make it bold
         heading = f'### {plain} {{.{kind} .unnumbered .unlisted}}'
         text = re.sub(r'^### .*', lambda m: heading, data['text/markdown'], flags=re.M)
-        if printed: text = text[:text.index(heading)].removeprefix('---')+heading  # the code says the rest
+        if lesson: text = text.removeprefix('---')
+        if printed: text = text[:text.index(heading)]+heading  # the code says the rest
         if isinstance(n, ast.ClassDef):
             text = text.replace(f'\ndef {n.name}(', f'\nclass {n.name}(').replace(')->None:', '):')
         data['text/markdown'] = text.replace('```python\n', SIGNATURE)
