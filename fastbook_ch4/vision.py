@@ -27,8 +27,7 @@ def image_dataloaders(
     parts,bs = label_parts(path),check_bs(bs)
     train,valid = map(part_files, parts)
     blocks = ImageBlock(GreyRGB),TransformBlock(type_tfms=Target(list(parts[0])))
-    block = DataBlock(blocks, get_y=LabelOf(),
-                      splitter=IndexSplitter(range(len(train), len(train+valid))))
+    block = DataBlock(blocks, get_y=LabelOf(), splitter=IndexSplitter(range(len(train), len(train+valid))))
     return block.dataloaders(one_size(path, train+valid), bs=min(bs, len(train)), val_bs=256,
                              num_workers=0, device=device)
 
