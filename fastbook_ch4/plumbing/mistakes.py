@@ -29,8 +29,8 @@ def _names(vocab): return [str(v).replace('$', r'\$') for v in vocab]
 
 def _grid(n, longest=0):
     "A figure with axes for `n` pictures, at most five in a row, with titles of up to `longest` letters"
-    ncols = min(5, max(n, 1))
-    nrows = -(-max(n, 1)//ncols)
+    nrows = max(-(-n//5), 1)
+    ncols = max(-(-n//nrows), 1)
     size = max(max(1.5, .08*longest)*ncols, 4.5),1.9*nrows+.5
     fig,axs = plt.subplots(nrows, ncols, figsize=size, squeeze=False, layout='constrained')
     for ax in axs.flat: ax.axis('off')
