@@ -37,10 +37,11 @@ if (contents && above) {
   list.addEventListener('click', () => { fold.open = false })
 }
 
-// Printed lines are broken where they are long, but for columns, which scroll
+// Printed lines are broken where they are long or a sentence, but for columns, which scroll
 for (const out of document.querySelectorAll('.cell-output > pre')) {
   const columns = out.textContent.split('\n').filter(line => /\S {2,}\S/.test(line)).length > 1
-  out.classList.toggle('wrapped', !columns)
+  const sentence = /([A-Za-z]+,? ){5}/.test(out.textContent)
+  out.classList.toggle('wrapped', !columns || sentence)
 }
 
 // Quarto marks the dark theme on the body, and gives a table no room to scroll
@@ -58,7 +59,7 @@ for (const table of document.querySelectorAll('main table')) {
 }
 
 // What scrolls sideways can be reached and scrolled, and fades where it goes on
-const wide = 'pre, .sd-table, .cell-output-display'
+const wide = 'pre, .sd-table, .cell-output-display, .cover'
 const fade = el => el.classList.toggle('goes-on', el.scrollWidth - el.clientWidth - el.scrollLeft > 2)
 const reachable = () => document.querySelectorAll(wide).forEach(el => {
   if (el.scrollWidth > el.clientWidth + 1) el.tabIndex = 0
@@ -69,17 +70,38 @@ addEventListener('load', reachable)
 addEventListener('resize', reachable)
 addEventListener('toggle', reachable, true) // code that was folded
 
+const TIMES = '<span class="op">@</span>'
+
 // Where a line of code wraps, its rest stands further in, or it would look like a statement of its own
-for (const code of document.querySelectorAll('pre.sourceCode > code')) {
+for (const code of document.querySelectorAll('pre.sourceCode:not(.text) > code')) {
   if (code.querySelector('span[id]')) continue // Quarto marks the lines itself
   let open = '' // the tag of a text that goes on in the next line
   code.innerHTML = code.innerHTML.split('\n').map(line => {
-    const text = open + line.replace(/,(?=\S)/g, ',<wbr>') // rather there than within a word
+    const text = open + line
+      // what is no decorator multiplies
+      .replace(/<span class="at">@(.*?)<\/span>/g, (at, name, i) => line.slice(0, i).trim() ? `${TIMES}${name}` : at)
+      // rather there than within a word
+      .replace(/,(?=[^\s\d])|\((?=[^\s)])/g, '$&<wbr>')
+      .replace(/<span class="op">\.<\/span>(?=[a-z_<])/gi, '<wbr>$&')
     const tag = (text.match(/<[^>]*>/g) || []).at(-1) || '</span>'
     open = tag === '</span>' ? '' : tag
     const indent = line.search(/\S|$/)
     return `<span class="line" style="--rest: ${indent + 2}ch">${text}${open && '</span>'}</span>`
   }).join('\n')
+}
+
+// In the text, names and options stay whole, and only long ones are broken, between their words
+for (const code of document.querySelectorAll('main :is(p, li, td) code:not(pre code)')) {
+  if (code.children.length) continue
+  code.innerHTML = code.innerHTML.split(' ').map(word =>
+    word.length > 24 ? word.replace(/::|[_/]/g, '$&<wbr>') : `<span class="whole">${word}</span>`).join(' ')
+}
+
+// The sidebar shows where one is
+const here = document.querySelector('#quarto-sidebar .sidebar-link.active')
+if (here) {
+  const bar = here.closest('#quarto-sidebar')
+  bar.scrollTop += here.getBoundingClientRect().top - bar.getBoundingClientRect().top - bar.clientHeight / 2
 }
 
 // The first stop on every page leads past the menus

@@ -3,11 +3,11 @@
 
 const MODELS = { // by name: what the list says, what its picture shows, and how wide and high that is
   linear: {text: 'linear: 785 numbers', size: [28, 28],
-           shows: 'Its weights, one for each pixel: blue speaks for 3, red for 7'},
+           shows: 'Its weights, one for each pixel: blue speaks for 3, orange for 7'},
   net: {text: '784–30–1: 23,581 numbers', size: [10 * 29 - 1, 3 * 29 - 1],
-        shows: 'The weights of its 30 hidden units, each for every pixel: blue speaks for 3, red for 7'},
+        shows: 'The weights of its 30 hidden units, each for every pixel: blue speaks for 3, orange for 7'},
   conv: {text: 'convolution: 1,361 numbers', size: [8 * 13 - 1, 10 + 1 + 12],
-         shows: 'Its eight filters, and below each where in the picture it speaks for 3 (blue) or 7 (red)'},
+         shows: 'Its eight filters, and below each where in the picture it speaks for 3 (blue) or 7 (orange)'},
 }
 const themselves = (...values) => Object.fromEntries(values.map(v => [v, v]))
 const CHOICES = { // by name in the address: the label, the values with what the list says, and the first choice
@@ -119,7 +119,7 @@ function paintWeights(canvas, name, params) {
     tile(13 * filter, 11, 12, i => params[25 * 8 + 8 + i * 8 + filter])
   }
   Object.assign(canvas, {width, height})
-  paint(canvas, values, blueRed)
+  paint(canvas, values, blueOrange)
 }
 
 // The two curves of a run, the run before it in grey

@@ -18,6 +18,7 @@ PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
 NOBODY = 'your-github-name'  # the user in settings.ini as long as the project has no address
 MOST_LINES = 12  # of a definition whose code a lesson prints
+WIDE = 655  # a plot of more pixels cannot be read in the width of a phone
 EARLY = 800  # a picture after so few characters is seen at once
 SIGNATURE = '```{.python code-overflow="wrap"}\n'  # where a signature begins
 
@@ -191,12 +192,17 @@ def plots(cells):
     outs = [(i, c, out) for i,c in enumerate(cells) for out in c.get('outputs', [])]
     return [(i, c, out) for i,c,out in outs if 'image/png' in out.get('data', {}) and directive(c, 'fig-alt')]
 
+def imports(node):
+    "Whether the statement `node` imports; nbdev takes what `_all_` names for the module's own"
+    handed_on = isinstance(node, ast.Assign) and ast.unparse(node.targets[0])=='_all_'
+    return handed_on or isinstance(node, (ast.Import, ast.ImportFrom))
+
 def only_imports(cell):
-    "Whether `cell` imports and does nothing else"
+    "Whether `cell` imports, or hands on what it imports, and does nothing else"
     if cell.cell_type!='code': return False
     try: body = ast.parse(cell.source).body
     except SyntaxError: return False
-    return bool(body) and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body)
+    return bool(body) and all(imports(n) for n in body)
 
 def with_cover(page, front, top, cells):
     """Show a picture of `page` in its cell `top`, unless it begins with one, and beside links to the page.
@@ -242,18 +248,19 @@ def definition(code, docs, lesson):
 
     A lesson prints what it teaches. Elsewhere, and where it is long, code is folded under its signature."""
     body = ast.parse(code).body
-    if all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in body): return []
+    if all(imports(n) for n in body): return []
     shown = [n for n in body if shown_name(n) in docs]
     printed = lesson and work_lines(code)<=MOST_LINES
     for n in shown:
         name = shown_name(n)
         data = docs[name].outputs[0].data
-        kind = 'taught' if printed else 'definition'
+        kind = 'taught' if printed else 'definition'+' .in-lesson'*lesson
         # unnumbered and unlisted: not in the contents list, for both renderers
         plain = name.replace('__', r'\_\_')  # or Markdown would make it bold
         heading = f'### {plain} {{.{kind} .unnumbered .unlisted}}'
         text = re.sub(r'^### .*', lambda m: heading, data['text/markdown'], flags=re.M)
-        if printed: text = text[:text.index(heading)].removeprefix('---')+heading  # the code says the rest
+        if lesson: text = text.removeprefix('---')
+        if printed: text = text[:text.index(heading)]+heading  # the code says the rest
         if isinstance(n, ast.ClassDef):
             text = text.replace(f'\ndef {n.name}(', f'\nclass {n.name}(').replace(')->None:', '):')
         data['text/markdown'] = text.replace('```python\n', SIGNATURE)
@@ -343,6 +350,7 @@ def api_entry(name, obj, module, page, cfg):
     doc = 'A constant.'
     if is_def: doc = first_line(obj)
     elif len(repr(obj))<100 and '/' not in repr(obj): doc = f'A constant: `{obj!r}`.'
+    elif hasattr(obj, '__len__'): doc = f'A constant, a {type(obj).__name__} of {len(obj)}.'
     source = f' [source]({cfg["source"]}/{PACKAGE}/{file}{line})'*cfg['public']
     return f'- {call}  \n  {doc}{source}'
 
@@ -386,7 +394,7 @@ def api_index(pages, cfg):
         text += [f'## {module} {{#{PACKAGE}.{module}}}\n', place+brought(mod, names)+'\n']
         text += [*(api_entry(n, getattr(mod, n), mod, page, cfg) for n in names), '']
     from fastbook_ch4.cli import parser
-    os.environ['COLUMNS'] = '90'  # the width argparse wraps its help at
+    os.environ['COLUMNS'] = '84'  # what argparse wraps its help at, and a box holds
     p = parser()
     commands = next(a.choices for a in p._actions if hasattr(a, 'choices') and a.choices)
     text += ['## The ch4 command\n', *(f'```text\n{o.format_help()}```\n' for o in (p, *commands.values()))]
@@ -452,12 +460,12 @@ def sized(page, sizes):
     "The HTML `page` with the display size of every plot, which smalldocs leaves out"
     def size(m):
         given = sizes.get(m[1], {})
-        wide = ' data-wide' if given.get('width', 0)>600 else ''
+        wide = ' data-wide' if given.get('width', 0)>WIDE else ''
         return m[0] + ''.join(f' {k}="{v}"' for k,v in given.items()) + wide
     page = re.sub(r'<img(?: alt="[^"]*")? src="data:image/png;base64,([^"]+)"', size, page)
     # Quarto writes the size, and pictures into files
     wide = r'<img\b(?=[^>]*\bwidth="(\d+)")(?![^>]*data-wide)'
-    return re.sub(wide, lambda m: m[0]+' data-wide'*(int(m[1])>600), page)
+    return re.sub(wide, lambda m: m[0]+' data-wide'*(int(m[1])>WIDE), page)
 
 def own_parts(page):
     """The HTML `page` without scripts and styles of other hosts.
@@ -509,6 +517,8 @@ def render(tool):
         text = re.sub(r'<script src="[./]*site_libs/fuse/fuse\.min\.js"></script>', '', read(f))
         # what is empty heads no column
         text = re.sub(r'<th([^>]*)>(?:\s|&nbsp;)*</th>', r'<td\1></td>', text)
+        # the first page is called here what the sidebar calls it
+        text = text.replace(f'page-text">{PACKAGE}<', 'page-text">Start here<')
         write(f, with_scripts(sized(own_parts(text), sizes), f.relative_to(DOCS).as_posix()))
     for f in DOCS.rglob('*.llms.md'): write(f, plain(read(f)))
     shutil.copytree(PROC/'covers', DOCS/'covers', dirs_exist_ok=True)

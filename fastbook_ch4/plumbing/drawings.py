@@ -24,7 +24,8 @@ def draw_flow(
         if not 0<=end<start<len(boxes):
             raise ValueError('An arrow back leads from a later to an earlier of the '
                              f'{len(boxes)} boxes, not from {start} to {end}.')
-    ax = plt.subplots(figsize=(1.3*len(boxes), 2 if back else 1))[1]
+    low = .8+.15*max(start-end for start,end,_ in back)**.5 if back else .4
+    ax = plt.subplots(figsize=(1.3*len(boxes), 1.2*(.5+low)))[1]
     for i,text in enumerate(boxes):
         look = dict(boxstyle='round,pad=.06', fc='#e8f1f8', ec='#0072B2')
         ax.add_patch(FancyBboxPatch((i-.3,-.25), .6, .5, **look))
@@ -34,7 +35,7 @@ def draw_flow(
         arrow = dict(arrowstyle='->', color='#D55E00', connectionstyle=f'arc3,rad={-.3/(start-end)**.5}')
         ax.annotate('', (end,-.33), (start,-.33), arrowprops=arrow)
         ax.text((start+end)/2, -.5-.15*(start-end)**.5, label, ha='center', va='top', color='#D55E00')
-    ax.set(xlim=(-.5,len(boxes)-.5), ylim=(-1.2 if back else -.4, .5), title=title)
+    ax.set(xlim=(-.5,len(boxes)-.5), ylim=(-low, .5), title=title)
     ax.axis('off')
     return ax
 

@@ -27,11 +27,11 @@ def surest_mistakes(
 # %% ../../nbs/plumbing/mistakes.ipynb #4a4a4681
 def _names(vocab): return [str(v).replace('$', r'\$') for v in vocab]
 
-def _grid(n):
-    "A figure with axes for `n` pictures, at most six in a row"
-    ncols = min(6, max(n, 1))
-    nrows = -(-max(n, 1)//ncols)
-    size = max(1.9*ncols, 4.5),2.2*nrows+.5
+def _grid(n, longest=0):
+    "A figure with axes for `n` pictures, at most five in a row, with titles of up to `longest` letters"
+    nrows = max(-(-n//5), 1)
+    ncols = max(-(-n//nrows), 1)
+    size = max(max(1.5, .08*longest)*ncols, 4.5),1.9*nrows+.5
     fig,axs = plt.subplots(nrows, ncols, figsize=size, squeeze=False, layout='constrained')
     for ax in axs.flat: ax.axis('off')
     return fig,axs.flat
@@ -60,7 +60,7 @@ def show_mistakes(
                          'many.')
     wrong,names = surest_mistakes(probs, targets),_names(vocab)
     shown,truth = wrong[:max_n].tolist(),targets.reshape(-1)
-    fig,axs = _grid(len(shown))
+    fig,axs = _grid(len(shown), len('is , says ')+2*max(map(len, names)))
     for ax,i in zip(axs, shown):
         p = torch.stack([1-probs[i],probs[i]]) if len(names)==2 else probs[i]
         ax.imshow(images[i].cpu(), cmap='Greys', vmin=0, vmax=1)

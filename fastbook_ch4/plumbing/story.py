@@ -44,7 +44,7 @@ def plot_so_far(
     "Draw what the steps so far get `wrong`"
     fig,ax = plt.subplots(figsize=(5.7,2.6), layout='constrained')
     learned = [n for step,n in wrong.items() if step!=ROAD[0]]
-    edge = 1.25*max(learned or wrong.values())+1  # the first bar is ten times as long, and cut
+    edge = 1.25*max(learned or wrong.values())+1  # the first bar is far longer, and cut
     for i,step in enumerate(ROAD):
         n = wrong.get(step)
         if n is not None: ax.barh(i, min(n, edge), color='#D55E00' if step==[*wrong][-1] else '#0072B2')

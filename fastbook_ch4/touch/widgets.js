@@ -28,7 +28,7 @@ function slider(text, attrs, show, moved) {
 
 // A small plot with axes: `line` and `dots` take lists of [x, y], of which only what lies inside is seen
 function plot({xlim, ylim, xlabel, title}) {
-  const [w, h, left, top, right, bottom] = [420, 270, 48, 28, 22, 42]
+  const [w, h, left, top, right, bottom] = [420, 276, 48, 34, 22, 42]
   const px = x => left + (x - xlim[0]) / (xlim[1] - xlim[0]) * (w - left - right)
   const py = y => h - bottom - (y - ylim[0]) / (ylim[1] - ylim[0]) * (h - top - bottom)
   const inside = ([x, y]) => x >= xlim[0] && x <= xlim[1] && y >= ylim[0] && y <= ylim[1]
@@ -400,7 +400,7 @@ function toDigit(strokes) {
   return INK.centreInk(INK.findInk(INK.grid(ink.map((_, i) => data[4 * i + 3] / 255), side)))
 }
 
-// Values in -1..1 as a picture: blue speaks for the first label, red for the second
+// Values in -1..1 as a picture: blue speaks for the first label, orange for the second
 function paint(canvas, values, colour) {
   const g = canvas.getContext('2d'), image = g.createImageData(canvas.width, canvas.height)
   image.data.fill(255)
@@ -408,7 +408,7 @@ function paint(canvas, values, colour) {
   g.putImageData(image, 0, 0)
 }
 const grey = v => [255 - 255 * v, 255 - 255 * v, 255 - 255 * v]
-const blueRed = v => {
+const blueOrange = v => {
   const k = Math.min(Math.abs(v), 1), away = v > 0 ? [255, 141, 77] : [42, 161, 255]
   return away.map(a => 255 - a * k)
 }
@@ -464,15 +464,15 @@ function drawingBoard(el, read, ...views) {
 }
 
 widget('draw-widget', 'Draw a 3 or a 7', async (el, load) => {
-  const weights = picture('The 784 weights: a blue 3 and a red 7 across it',
-                          'Its weights: blue speaks for 3, red for 7')
+  const weights = picture('The 784 weights: a blue 3 and an orange 7 across it',
+                          'Its weights: blue speaks for 3, orange for 7')
   const votes = picture('Pixel times weight', 'Pixel × weight: what counted for which')
   let model = null, status = 'Loading the weights …'
   const board = drawingBoard(el, pixels => {
     if (!model) return status
     const largest = Math.max(...model.weights.map(Math.abs))
-    paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueRed)
-    paint(votes.canvas, model.weights.map((w, i) => (pixels ? pixels[i] : 0) * w / largest * 1.5), blueRed)
+    paint(weights.canvas, model.weights.map(w => w / largest * 1.5), blueOrange)
+    paint(votes.canvas, model.weights.map((w, i) => (pixels ? pixels[i] : 0) * w / largest * 1.5), blueOrange)
     if (!pixels) return 'Nothing drawn yet.'
     const logit = pixels.reduce((sum, p, i) => sum + p * model.weights[i], model.bias)
     return says(1 / (1 + Math.exp(-logit)), model.labels)
