@@ -26,7 +26,8 @@ def test_accuracy(trained, step, least):
 
 ALONE = 'pixel similarity','own loop','BasicOptim'  # take a second and report nothing
 
-@pytest.mark.parametrize('step', [pytest.param(s, marks=[pytest.mark.full]*(s=='resnet18')) for s in STEPS])
+@pytest.mark.parametrize('step', [
+    pytest.param(s, marks=[pytest.mark.full]*(s in ('two-layer net','resnet18'))) for s in STEPS])
 def test_same_seed_same_answers(trained, digits, step):
     "Also while progress is reported, up to the end"
     shares = []

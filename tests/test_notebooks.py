@@ -27,8 +27,8 @@ each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=place)
 
 # Running
 
-# The others take more than five seconds; `make test-full` runs all of them twice
-QUICK = '04_loss','glossary','questions','plumbing/checks','plumbing/loaders'
+# `make test-full` runs all of them twice
+QUICK = '04_loss','glossary'
 
 def marks(nb): return [] if place(nb) in QUICK else [pytest.mark.full]
 

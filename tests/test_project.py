@@ -234,14 +234,15 @@ def test_wheel_works_elsewhere(copy, tmp_path):
     with tarfile.open(source) as archive: inside = {name.partition('/')[2] for name in archive.getnames()}
     assert {'README.md','LICENSE','CHANGELOG.md','CITATION.cff','CONTRIBUTING.md','settings.ini'}<=inside
     wheel = next((tmp_path/'dist').glob('*.whl'))
-    run(sys.executable, '-m', 'venv', tmp_path/'venv', cwd=tmp_path)
+    run(sys.executable, '-m', 'venv', '--without-pip', tmp_path/'venv', cwd=tmp_path)
     bin = tmp_path/'venv'/('Scripts' if os.name=='nt' else 'bin')
     python = bin/'python'
     where = 'import sysconfig; print(sysconfig.get_path("purelib"))'
     site = Path(run(python, '-c', where, cwd=tmp_path).strip())
     # fastai and torch are borrowed; our editable install is not seen through this
     (site/'heavy.pth').write_text(sysconfig.get_path('purelib'))
-    run(python, '-m', 'pip', 'install', '--no-deps', '--no-index', wheel, cwd=tmp_path, PYTHONPATH='')
+    install = 'install','--no-deps','--no-index'
+    run(sys.executable, '-m', 'pip', '--python', python, *install, wheel, cwd=tmp_path, PYTHONPATH='')
     env = dict(FASTAI_HOME=str(tmp_path/'home'), FASTBOOK_CH4_OFFLINE='1', PYTHONPATH='')
     where = run(python, '-c', 'import fastbook_ch4; print(fastbook_ch4.__file__)', cwd=tmp_path, **env)
     assert str(tmp_path) in where

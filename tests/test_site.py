@@ -51,28 +51,45 @@ def address(project):
         yield f'http://127.0.0.1:{httpd.server_port}/digits/'
         httpd.shutdown()
 
+def watched(context, address):
+    "A new page of `context` that lists in `page.trouble` what goes wrong"
+    page = context.new_page()
+    page.trouble = []
+    def note(trouble, text):
+        if trouble: page.trouble.append(text)
+    page.on('console', lambda m: note(m.type in ('error','warning'), m.text))
+    page.on('pageerror', lambda e: note(True, str(e)))
+    # a worker's script is a blob of the page
+    ours = address,'data:',f'blob:{address.removesuffix("digits/")}'
+    page.on('request', lambda r: note(not r.url.startswith(ours), f'asked for {r.url}'))
+    page.on('response', lambda r: note(not r.ok and r.status!=304, f'{r.status} for {r.url}'))
+    return page
+
+USUAL = {'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce'}
+
 @pytest.fixture
 def visit(browser, address):
-    """Function that opens a page and lists in `page.trouble` what went wrong.
-
-    Its options are those of a browser context."""
-    contexts,origin = [],address.removesuffix('digits/')  # a worker's script is a blob of the page
+    "Function that opens a page, `watched`; its options are those of a browser context"
+    contexts = []
     def open_page(name, **options):
-        usual = {'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce'}
-        contexts.append(browser.new_context(**{**usual, **options}))
-        page = contexts[-1].new_page()
-        page.trouble = []
-        def note(trouble, text):
-            if trouble: page.trouble.append(text)
-        page.on('console', lambda m: note(m.type in ('error','warning'), m.text))
-        page.on('pageerror', lambda e: note(True, str(e)))
-        ours = address,'data:',f'blob:{origin}'
-        page.on('request', lambda r: note(not r.url.startswith(ours), f'asked for {r.url}'))
-        page.on('response', lambda r: note(not r.ok and r.status!=304, f'{r.status} for {r.url}'))
+        contexts.append(browser.new_context(**{**USUAL, **options}))
+        page = watched(contexts[-1], address)
         page.goto(f'{address}{name}.html')
         return page
     yield open_page
     for c in contexts: c.close()
+
+@pytest.fixture(scope='session')
+def look(browser, address):
+    "As `visit`, in one tab for all pages, which is half the work; for tests that only look"
+    context = browser.new_context(**USUAL)
+    page = watched(context, address)
+    def open_page(name):
+        page.trouble.clear()
+        page.goto(f'{address}{name}.html')
+        return page
+    yield open_page
+    context.close()
 
 class Tags(HTMLParser):
     "All tags of a page, as pairs of a name and its attributes"
@@ -501,9 +518,9 @@ def barriers(p, scheme):
     return [(v['id'], n['html'][:150]) for v in violations for n in v['nodes']]
 
 @each_page
-def test_a_page_is_sound(visit, page):
+def test_a_page_is_sound(look, page):
     "It fits every screen and loads in peace"
-    p = visit(page)
+    p = look(page)
     for width in (360,800,1280):
         p.set_viewport_size({'width': width, 'height': 800})
         assert p.evaluate('document.documentElement.scrollWidth')<=width
@@ -521,8 +538,9 @@ def test_no_page_has_a_barrier(visit, page, scheme):
     assert not barriers(visit(page), scheme)
 
 @pytest.mark.parametrize('page', LESSONS)
-def test_a_lesson_shows_a_picture_at_once_and_is_light(visit, page):
-    p = visit(page, viewport={'width': 1280, 'height': 800})
+def test_a_lesson_shows_a_picture_at_once_and_is_light(look, page):
+    p = look(page)
+    p.set_viewport_size({'width': 1280, 'height': 800})
     p.wait_for_load_state('networkidle')
     tops = p.locator('main :is(img, canvas, svg):visible').evaluate_all(f'els => els.map(e => {TOP})')
     assert min(tops)<720, 'mark a figure with `#| cover: true`'

@@ -224,6 +224,7 @@ def test_bench(full, tmp_path):
     assert 'CPU cores' in (tmp_path/'machine.txt').read_text()
     assert 'index_select' in (tmp_path/'report.txt').read_text()
 
+@pytest.mark.full
 def test_bench_says_what_it_takes(tmp_path):
     p = bench('--only', 'tea', '--out', tmp_path/'out')
     assert p.returncode==2 and 'own_loop' in p.stderr and not (tmp_path/'out').exists()
