@@ -30,6 +30,8 @@ def seen(margins, source, **names):
     ('assert (torch.tensor(accs)<=1).all()', 'torch.tensor(accs) <= 1', .1),
     ('assert torch.allclose(torch.tensor(2.), torch.tensor(1.), rtol=0, atol=4)',
      'torch.allclose(torch.tensor(2.0), torch.tensor(1.0), rtol=0, atol=4)', .75),
+    ('assert torch.tensor(2.).allclose(torch.tensor(1.), rtol=0, atol=4)',
+     'torch.tensor(2.0).allclose(torch.tensor(1.0), rtol=0, atol=4)', .75),
     ('assert acc==approx(.6, abs=.2)', 'acc == approx(0.6, abs=0.2)', .5),
     ('test_close(acc, .6, eps=.2)', 'test_close(acc, 0.6, eps=0.2)', .5)])
 def test_a_check_tells_its_distance_from_the_limit(margins, source, check, distance):

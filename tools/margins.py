@@ -118,10 +118,12 @@ class Recorder:
         off = ((a-b).abs()/tolerance).nan_to_num(math.inf).max().item()
         self.note(text, 1-off, off, 1.)
 
-    def allclose(self, text, f, a, b, rtol=1e-5, atol=1e-8, **kwargs):
+    def allclose(self, text, f, *sides, rtol=1e-5, atol=1e-8, **kwargs):
+        "`f` is PyTorch's function of two sides, or the method of the first one"
+        a,b = sides if len(sides)==2 else (f.__self__,*sides)
         y = numbers(b)
         if y is not None and a.shape==b.shape: self.close(text, a, b, atol+rtol*y.abs())
-        return f(a, b, rtol=rtol, atol=atol, **kwargs)
+        return f(*sides, rtol=rtol, atol=atol, **kwargs)
 
     def verdict(self, text, f):
         if f(): return
