@@ -673,6 +673,7 @@ def test_14_what_boils_at_212(f, low, high):
     assert low-1<at_212.min() and at_212.max()<high+1
     assert f'{low} {"and" if high==110 else "to"} {high}' in answer('14', 1)
 
+@pytest.mark.full
 def test_14_no_swing_with_smaller_steps():
     nets = train_nets(nets_of(range(8)), *TRAIN, 3e-4, 14_900)
     losses = [each_loss(nets, *VALID)]

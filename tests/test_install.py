@@ -128,12 +128,14 @@ def test_uv_installs_and_torch_comes_as_asked(make, index):
     status,said = make('ladder', 'VENV=other', 'TORCH=', tools=[UV])
     assert status==0 and 'ladder with nvidia_cublas 13 torch 2.9\n' in said, said
 
+@pytest.mark.full
 def test_without_uv_pip_installs(make):
     status,said = make('ladder', 'TORCH=cpu')
     assert status==2 and 'TORCH=cpu could not be installed; it needs uv.' in said
     status,said = make('ladder')
     assert status==0 and 'ladder with nvidia_cublas 13 torch 2.9\n' in said, said
 
+@pytest.mark.full
 def test_pip_brings_uv_and_takes_over_if_that_fails(make, index):
     fails = '#!/bin/sh\necho asked for: "$@"\nexit 1\n'
     write_wheel(index.root/'pypi', 'uv', '1', files={'uv-1.data/scripts/uv': fails})

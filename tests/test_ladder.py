@@ -15,7 +15,7 @@ def digits(shipped): return Digits.from_folder(shipped)
     ('pixel similarity', .96),
     ('own loop', .965),
     ('BasicOptim', .965),
-    ('SGD', .965),
+    pytest.param('SGD', .965, marks=pytest.mark.full),
     pytest.param('two-layer net', .97, marks=pytest.mark.full),
     pytest.param('resnet18', .98, marks=pytest.mark.full)])
 def test_accuracy(trained, step, least):
@@ -27,7 +27,7 @@ def test_accuracy(trained, step, least):
 ALONE = 'pixel similarity','own loop','BasicOptim'  # take a second and report nothing
 
 @pytest.mark.parametrize('step', [
-    pytest.param(s, marks=[pytest.mark.full]*(s in ('two-layer net','resnet18'))) for s in STEPS])
+    pytest.param(s, marks=[pytest.mark.full]*(s not in ALONE)) for s in STEPS])
 def test_same_seed_same_answers(trained, digits, step):
     "Also while progress is reported, up to the end"
     shares = []

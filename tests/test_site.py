@@ -307,6 +307,7 @@ def test_a_signature_that_belongs_nowhere_is_reported(tmp_path):
 
 # Other ways to build and to see it
 
+@pytest.mark.full
 def test_quarto_is_asked_for_the_same(project, tmp_path, monkeypatch):
     "A stand-in for Quarto that calls smalldocs shows how it is called and where its pages end up"
     docs = load_tool('docs', project)

@@ -425,7 +425,7 @@ def prepare():
     from nbdev.config import nbpath2html
     from nbdev.serve import proc_nbs
     print('Processing the notebooks with nbdev …', flush=True)
-    proc_nbs(force=True)
+    proc_nbs(force=True, n_workers=0)  # each worker would load PyTorch again
     cfg = settings()
     quarto = ROOT/'_quarto.yml'
     pages = order(yaml.safe_load(read(quarto)))
