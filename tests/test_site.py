@@ -67,29 +67,35 @@ def watched(context, address):
 
 USUAL = {'viewport': {'width': 1300, 'height': 900}, 'reduced_motion': 'reduce'}
 
+@pytest.fixture(scope='session')
+def tab(browser, address):
+    "The page that tests of this process share; a new one for each would be twice the work"
+    context = browser.new_context(**USUAL)
+    yield watched(context, address)
+    context.close()
+
 @pytest.fixture
-def visit(browser, address):
-    "Function that opens a page, `watched`; its options are those of a browser context"
+def visit(browser, address, tab):
+    """Function that opens a page of the site, `watched`, in the `tab`, which forgets it at the end.
+
+    With more `options` of a browser context than a size and a theme it is opened in a context of its own."""
     contexts = []
-    def open_page(name, **options):
-        contexts.append(browser.new_context(**{**USUAL, **options}))
-        page = watched(contexts[-1], address)
+    def open_page(name, viewport=USUAL['viewport'], color_scheme='light', **options):
+        page = tab
+        if options:
+            contexts.append(browser.new_context(**{**USUAL, 'viewport': viewport, **options}))
+            page = watched(contexts[-1], address)
+        page.set_viewport_size(viewport)
+        page.emulate_media(media='screen', color_scheme=color_scheme, reduced_motion='reduce')
         page.goto(f'{address}{name}.html')
         return page
     yield open_page
     for c in contexts: c.close()
-
-@pytest.fixture(scope='session')
-def look(browser, address):
-    "As `visit`, in one tab for all pages, which is half the work; for tests that only look"
-    context = browser.new_context(**USUAL)
-    page = watched(context, address)
-    def open_page(name):
-        page.trouble.clear()
-        page.goto(f'{address}{name}.html')
-        return page
-    yield open_page
-    context.close()
+    if tab.url.startswith(address): tab.evaluate('localStorage.clear()')
+    tab.unroute_all()
+    tab.mouse.move(0, 0)
+    tab.goto('about:blank')
+    tab.trouble.clear()
 
 class Tags(HTMLParser):
     "All tags of a page, as pairs of a name and its attributes"
@@ -99,10 +105,12 @@ class Tags(HTMLParser):
         self.feed(text)
     def handle_starttag(self, tag, attrs): self.tags.append((tag, dict(attrs)))
 
+@cache
+def all_tags(file): return Tags(file.read_text(encoding='utf8')).tags
+
 def tags(site, page, *names):
     "The tags of a page that are called one of `names`, or all of them"
-    all_tags = Tags((site/f'{page}.html').read_text(encoding='utf8')).tags
-    return [(tag,attrs) for tag,attrs in all_tags if tag in names or not names]
+    return [(tag,attrs) for tag,attrs in all_tags(site/f'{page}.html') if tag in names or not names]
 
 def pages_in(folder):
     "The pages in `folder`, by their places without an ending"
@@ -519,9 +527,9 @@ def barriers(p, scheme):
     return [(v['id'], n['html'][:150]) for v in violations for n in v['nodes']]
 
 @each_page
-def test_a_page_is_sound(look, page):
+def test_a_page_is_sound(visit, page):
     "It fits every screen and loads in peace"
-    p = look(page)
+    p = visit(page)
     for width in (360,800,1280):
         p.set_viewport_size({'width': width, 'height': 800})
         assert p.evaluate('document.documentElement.scrollWidth')<=width
@@ -539,9 +547,8 @@ def test_no_page_has_a_barrier(visit, page, scheme):
     assert not barriers(visit(page), scheme)
 
 @pytest.mark.parametrize('page', LESSONS)
-def test_a_lesson_shows_a_picture_at_once_and_is_light(look, page):
-    p = look(page)
-    p.set_viewport_size({'width': 1280, 'height': 800})
+def test_a_lesson_shows_a_picture_at_once_and_is_light(visit, page):
+    p = visit(page, viewport={'width': 1280, 'height': 800})
     p.wait_for_load_state('networkidle')
     tops = p.locator('main :is(img, canvas, svg):visible').evaluate_all(f'els => els.map(e => {TOP})')
     assert min(tops)<720, 'mark a figure with `#| cover: true`'
@@ -1043,9 +1050,12 @@ def test_the_playground_trains_and_keeps_its_choices_in_the_address(visit):
 def test_the_playground_weighs_less_than_a_megabyte(visit, address):
     p = visit('index')
     loaded = []
-    p.on('response', lambda r: r.url.startswith(address) and loaded.append(len(r.body())))
+    def weigh(r):
+        if r.url.startswith(address): loaded.append(len(r.body()))
+    p.on('response', weigh)
     p.goto(f'{address}playground.html')
     p.wait_for_load_state('networkidle')
+    p.remove_listener('response', weigh)
     assert len(loaded)>5 and 200_000<sum(loaded)<1_000_000
 
 # The weights behind the board
