@@ -131,6 +131,7 @@ def test_wrong_option(ch4, args):
     p = ch4('ladder', *args)
     assert p.returncode==2 and 'usage' in p.stderr and 'Traceback' not in p.stderr
 
+@pytest.mark.full
 def test_a_terminal_that_is_not_utf8(ch4, home, tmp_path):
     args = 'ladder','--data','shipped','--steps','pixel','--out',tmp_path
     p = ch4(*args, env={'PYTHONIOENCODING': 'ascii'})
@@ -224,6 +225,7 @@ def test_ctrl_c_keeps_what_is_finished(interrupt, tmp_path):
     assert [r['step'] for r in read(tmp_path/'out'/'ladder.csv')]==['pixel similarity','own loop']
     assert names(tmp_path/'out')==['digits.safetensors','ladder.csv'] and names(tmp_path)==['home','out']
 
+@pytest.mark.full
 def test_a_request_to_end_leaves_nothing_half_written(interrupt, tmp_path):
     "As `kill` sends it, or a machine that is shut down"
     status,err = interrupt(*LONG, until='own loop', cwd=tmp_path, by=signal.SIGTERM)
@@ -317,7 +319,7 @@ LADDER = 'ladder','--data','shipped','--steps','pixel','--out','out'
 @pytest.mark.skipif(os.name=='nt', reason='needs the limits of a shell')
 @pytest.mark.parametrize('args, installed, limit, words', [
     pytest.param(LADDER, False, 0, 'Cannot write to the data folder', marks=pytest.mark.full, id='data'),
-    pytest.param(LADDER, True, 40, 'File too large', id='ladder'),
+    pytest.param(LADDER, True, 40, 'File too large', marks=pytest.mark.full, id='ladder'),
     pytest.param(('lab','--no-open'), False, 10, 'File too large', id='lab')])
 def test_a_full_disk(home, tmp_path, args, installed, limit, words):
     "No file may grow beyond `limit` kB: the error is told in a line, and nothing half-written is left"

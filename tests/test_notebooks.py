@@ -28,9 +28,7 @@ each_lesson = pytest.mark.parametrize('nb', LESSONS, ids=place)
 # Running
 
 # `make test-full` runs all of them twice
-QUICK = '04_loss','glossary'
-
-def marks(nb): return [] if place(nb) in QUICK else [pytest.mark.full]
+def marks(nb): return [] if place(nb)=='glossary' else [pytest.mark.full]
 
 @pytest.mark.parametrize('nb', [pytest.param(f, id=place(f), marks=marks(f)) for f in NOTEBOOKS])
 def test_runs_twice_in_one_kernel(nb, home):
