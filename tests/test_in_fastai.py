@@ -190,6 +190,7 @@ def test_cnn_learner_save_freeze_lr_find(image_learn):
     image_learn.unfreeze()
     assert image_learn.lr_find(num_it=5, show_plot=False).valley>0
 
+@pytest.mark.full
 def test_resnet_learner_names_a_3_and_a_7(few):
     "However a picture is passed, and though it is large and in colour"
     for f in few.glob('*/*/*.png'): Image.open(f).resize((50,50)).convert('RGB').save(f)

@@ -1,5 +1,6 @@
 "Any pen and any paper: made drawings that `predict_digit` must read, and its sibling in the page"
 import base64,sys
+from itertools import chain,cycle,islice
 
 import numpy as np, pytest, torch
 from conftest import ROOT
@@ -134,8 +135,9 @@ def in_page(script, grey):
 def compare(script, per, side):
     "How many drawings of all kinds are compared; each must give the same picture in Python and in the page"
     n = 0
-    for kind in pens.KINDS:
-        for _,_,img in list(pens.drawings(kind, (8,16,60)[n%3], 'tune', per=1))[::24//per]:
+    for kind,width in zip(pens.KINDS, cycle((8,16,60))):
+        of_each = [islice(pens.drawings(kind, width, 'tune', label, per=1), per//2) for label in '37']
+        for _,_,img in chain(*of_each):
             grey = np.round(grey_levels(img.resize((side,side), Image.BOX))*255).astype(np.uint8)
             assert abs(in_page(script, grey)-centre_ink(find_ink(grey/255)).numpy()).max()<1e-5, kind
             n += 1
