@@ -397,10 +397,12 @@ def test_lesson_8_two_hidden_layers():
     net = nn.Sequential(nn.Linear(784,30), nn.ReLU(), nn.Linear(30,30), nn.ReLU(), nn.Linear(30,1))
     assert f'{sum(p.numel() for p in net.parameters()):,}' in answer('08', 5)
 
+@pytest.mark.full
 def test_lesson_8_width():
     (narrow,),(wide,) = [runs(model, 2., [1], epochs=10) for model in ('3','30')]
     assert wide>narrow+.01
 
+@pytest.mark.full
 def test_lesson_8_a_sigmoid_wants_larger_steps():
     (small,),(large,) = [runs('sigmoid', lr, [1], epochs=10) for lr in (2.,10.)]
     assert large>small+.01
@@ -499,6 +501,7 @@ def test_10_a_baseline_gets_no_seed(shipped):
     a,b = [run_step('pixel similarity', digits, seed) for seed in (0,1)]
     assert torch.equal(a.probs, b.probs)
 
+@pytest.mark.full
 def test_10_a_pair_with_few_mistakes(tmp_path):
     path = ten_digits()
     for part in ('train/1','train/7','valid/1','valid/7'): shutil.copytree(path/part, tmp_path/part)
@@ -577,6 +580,7 @@ def bottoms(goal, starts):
         p.data -= .15*step
     return p.tolist(),losses(p).tolist()
 
+@pytest.mark.full
 @pytest.mark.parametrize('goal, told', [((.5,1.),'0.00009'), ((.5,2.),'0.0047')])
 def test_12_the_second_valley(goal, told):
     said = answer('12', 4)
@@ -666,6 +670,7 @@ def train_nets(params, x, y, lr, epochs, f=torch.tanh):
 
 TRAIN,VALID = hold_out(.1*T_U, T_C, [6,3])
 
+@pytest.mark.full
 @pytest.mark.parametrize('f, low, high', [(torch.relu,95,110), (torch.tanh,24.6,26.1)])
 def test_14_what_boils_at_212(f, low, high):
     nets = train_nets(nets_of(range(8)), *TRAIN, 1e-3, 5000, f)
@@ -685,6 +690,7 @@ def test_14_no_swing_with_smaller_steps():
     assert losses[-1].min()>12 and losses[-1].max()<19 and 1.5<ours.min() and ours.max()<2.3
     assert 'between 14.2 and 16.8' in answer('14', 2) and 'between 1.6 and 2.1' in answer('14', 2)
 
+@pytest.mark.full
 def test_14_one_reading_at_a_time():
     splits = [hold_out(.1*T_U, T_C, [i]) for i in range(11)]
     x,y,vx,vy = [torch.stack(o).repeat(8,1,1) for o in zip(*[(*train,*valid) for train,valid in splits])]
@@ -709,6 +715,7 @@ def line_with(bias):
     line = Line()
     return line, training_loop(line, TRAIN, VALID, BasicOptim(line.parameters(), 1e-2), 3000)[-1]
 
+@pytest.mark.full
 def test_14_a_bias_that_is_trained_and_one_that_is_not():
     said = answer('14', 4)
     line,losses = line_with(nn.Parameter(torch.tensor(1.)))
@@ -824,6 +831,7 @@ def test_16_3_a_linear_model_on_4_and_9():
     assert mean_accuracy('49')==pytest.approx(.79, abs=.02) and '0.79 on average' in answer('16', 3)
     assert mean_accuracy('37')>.94
 
+@pytest.mark.full
 def test_16_4_a_third_customer():
     gap = float('nan')
     both = [[1,1,1,0,0,gap], [1,1,gap,0,0,0]]

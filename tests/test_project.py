@@ -219,6 +219,7 @@ def test_imports_are_quiet_with_warnings_as_errors():
     p = python('-W', 'error', '-c', f'import {modules}; from fastbook_ch4.all import *')
     assert (p.returncode, p.stdout, p.stderr)==(0, '', '')
 
+@pytest.mark.full
 def test_others_warnings_still_show():
     code = 'import fastbook_ch4.all, warnings; warnings.warn("torch.jit.script is old")'
     p = python('-W', 'always', '-c', code)
@@ -226,6 +227,7 @@ def test_others_warnings_still_show():
 
 # The wheel
 
+@pytest.mark.full
 def test_wheel_works_elsewhere(copy, tmp_path):
     "A source archive is built, and from it the wheel"
     build = sys.executable, '-m', 'build', '--no-isolation'
