@@ -178,12 +178,12 @@ class DigitModel:
         ways = torch.stack([lean(pictures, by) for by in (0.,.2,-.2,.4,-.4)])
         d = torch.cat([o.distances(ways.flatten(0, 1)) for o in self.piles], 1).min(1).values
         return ways[d.view(len(ways), -1).argmin(0), torch.arange(len(pictures))]
-    def opinions(self, pictures): # (n, h, w); returns (2 or 3, n, labels): of them, of them leaned, and votes
-        leaned = self.leaned(pictures)
-        told = [self.probs(pictures), self.probs(leaned)]
-        if self.targets is None: return torch.stack(told)
+    def opinions(self, pictures): # (n, h, w); returns (1 to 3, n, labels): of them, of them leaned, and votes
+        if not self.centred: return self.probs(pictures)[None]
+        told,leaned = self.probs(pictures),self.leaned(pictures)
+        if self.targets is None: return torch.stack([told, self.probs(leaned)])
         votes = nn.functional.one_hot(self.nearest(leaned), len(self.labels))
-        return torch.stack([*told, votes.float().mean(1)])
+        return torch.stack([told, self.probs(leaned), votes.float().mean(1)])
     def probs(self, pictures): # (n, h, w) float in 0..1; returns (n, labels)
         if check_pixels(pictures).shape[1:]!=self.size:
             raise ValueError(f'This model reads pictures of shape (n, {self.size[0]}, {self.size[1]}), '
@@ -309,11 +309,12 @@ def _picture_for(m, image):
                          f'not {x.shape[1]}x{x.shape[0]}.')
     return x
 
-def _note(m, picture, opinions, target, known, image):
+def _note(m, picture, target, known, image):
     "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
     if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
-    elif m.architecture in OF_PICTURES and opinions[:2,target].min()<.9: note = 'The model is not sure.'
+    elif m.architecture in OF_PICTURES and m.opinions(picture[None])[:2,0,target].min()<.9:
+        note = 'The model is not sure.'
     else: return ''
     if not m.centred: return note
     diff,_,step = _contrast(grey_levels(open_picture(image)))
@@ -325,11 +326,11 @@ def predict_digit(
 ) -> Answer:
     "What `digit_model` says about `image`, and whether that means anything"
     m,x = digit_model,_picture_for(digit_model, image)
-    opinions = m.opinions(x[None])[:,0] if m.centred else m.probs(x[None])
-    first = opinions[0].argmax().item()
+    probs = m.probs(x[None])[0]
+    first = probs.argmax().item()
     known = m.knows(x, first)
-    note = _note(m, x, opinions, first, known, image)
-    probs = opinions.mean(0) if note else opinions[0]
+    note = _note(m, x, first, known, image)
+    if note: probs = m.opinions(x[None])[:,0].mean(0)
     (p,q,*_),(i,j,*_) = [o.tolist() for o in probs.sort(descending=True)]
     return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 
