@@ -67,7 +67,7 @@ def test_machines_have_names_and_threads(margins):
     assert {env['OMP_NUM_THREADS'] for env in machines.values()}=={'1','2','4'}
     assert {env.get('ATEN_CPU_CAPABILITY') for env in machines.values()}=={None,'avx2','default'}
 
-@pytest.mark.parametrize('threads, workers', [('1','2'), ('','2'), ('4','1')])
+@pytest.mark.parametrize('threads, workers', [('1','2 3'), ('','2 3'), ('4','1 1')])
 def test_more_threads_fewer_workers(threads, workers):
-    p = run('import run; print(run.WORKERS)', ROOT/'tests', OMP_NUM_THREADS=threads)
+    p = run('import run; print(run.WORKERS, run.TEST_WORKERS)', ROOT/'tests', OMP_NUM_THREADS=threads)
     assert p.stdout.strip()==workers, p.stderr
