@@ -124,8 +124,6 @@ class Familiar:
         if not len(pile): return torch.full((len(rows),), torch.inf)
         d = torch.cdist(rows, pile)
         return (d.fill_diagonal_(torch.inf) if itself else d).min(1).values
-    def distances(self, x): # (n, h, w); returns (n, pictures seen)
-        return torch.cdist(self.outline(x), self.piles[0])
     def __call__(self, x): # (n, h, w); returns (n,) bool
         check_tensors(x)
         near,far = [self.nearest(self.outline(x), pile) for pile in self.piles]
@@ -167,16 +165,18 @@ class DigitModel:
     def size(self): return tuple(self.piles[0].seen.shape[1:])
     def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
         return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
+    def distances(self, pictures): # (n, h, w); returns (n, pictures seen), in the order of `targets`
+        rows = self.piles[0].outline(pictures)
+        return torch.cat([torch.cdist(rows, o.piles[0]) for o in self.piles], 1)
     def nearest(self, pictures): # (n, h, w); returns (n, 5), the targets of the pictures seen most like each
-        d = torch.cat([o.distances(pictures) for o in self.piles], 1)
-        return self.targets[d.argsort(1)[:,:5]]
+        return self.targets[self.distances(pictures).argsort(1)[:,:5]]
     def contradicted(self, picture, target): # by the nearest picture it has seen or the next two? A bool
         if self.targets is None: return False
         first,*next_two = (self.nearest(picture[None])[0,:3]!=target).tolist()
         return first or all(next_two)
     def leaned(self, pictures): # (n, h, w), each leaning so that it is nearest to a picture it has seen
         ways = torch.stack([lean(pictures, by) for by in (0.,.2,-.2,.4,-.4)])
-        d = torch.cat([o.distances(ways.flatten(0, 1)) for o in self.piles], 1).min(1).values
+        d = self.distances(ways.flatten(0, 1)).min(1).values
         return ways[d.view(len(ways), -1).argmin(0), torch.arange(len(pictures))]
     def opinions(self, pictures): # (n, h, w); returns (1 to 3, n, labels): of them, of them leaned, and votes
         if not self.centred: return self.probs(pictures)[None]

@@ -116,6 +116,7 @@ def make(tmp_path, index):
         return p.returncode, p.stdout+p.stderr
     return run
 
+@pytest.mark.full
 @pytest.mark.skipif(not UV, reason='uv is not installed')
 def test_uv_installs_and_torch_comes_as_asked(make, index):
     status,said = make('ladder', 'TORCH=cpu', tools=[UV])

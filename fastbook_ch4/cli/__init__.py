@@ -1,7 +1,7 @@
-"""The `ch4` command: a file for each of its commands, with `add` for the options and `run` for the work.
+"""The `ch4` command: a file for each of its commands; `add` adds the options, `run` does the work.
 
-Written by hand; what takes long to import waits inside the functions that need it, so that `ch4 --help`
-answers at once."""
+Written by hand; what takes long to import waits inside the functions that need it, so that
+`ch4 --help` answers at once."""
 import argparse,os,signal,sys
 from pathlib import Path
 

@@ -16,7 +16,8 @@ def add(sub):
     p = sub.add_parser('app', help='open a page on which one draws a digit and a model reads it',
         description='Serve a page on which one draws or uploads a digit and sees what a model reads.')
     add_model(p)
-    p.add_argument('--port', type=_port, default=7860, help='0 to 65535; 0 finds a free one (default: 7860)')
+    p.add_argument('--port', type=_port, default=7860,
+        help='0 to 65535; 0 finds a free one (default: 7860)')
     p.add_argument('--host', default='127.0.0.1',
         help='address to listen on; any other than the default opens the page to the network')
     p.set_defaults(run=run)

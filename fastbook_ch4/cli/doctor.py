@@ -1,6 +1,6 @@
 """`ch4 doctor`: whether this machine has what the lessons need, and what to type where it has not.
 
-Torch and fastai are imported in a process of their own, so that a broken one is told and not met."""
+Torch and fastai are imported in a process of their own, so that a broken one is told, not met."""
 import os,shutil,sys,tempfile
 from dataclasses import dataclass
 from pathlib import Path

@@ -9,10 +9,10 @@ SHIPPED = Path(__file__).parents[1]/'shipped'/'mnist_5k.tgz'
 # How the names of pictures end: all that Pillow and Python's `mimetypes`, and so fastai, take for
 # images, and what cameras write. One that Pillow does not open is refused by name, not left out
 IMAGE_SUFFIXES = frozenset("""
-    .apng .arw .avif .avifs .bmp .bw .cr2 .cr3 .dib .dng .gif .heic .heif .hif .icb .icns .ico
-    .ief .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .nef .orf .palm .pbm .pct .pcx
-    .pfm .pgm .pic .pict .png .pnm .ppm .psd .qoi .raf .ras .rgb .rgba .rw2 .sgi .svg .tga .tif .tiff
-    .vda .vst .webp .xbm .xpm .xwd""".split())
+    .apng .arw .avif .avifs .bmp .bw .cr2 .cr3 .dib .dng .gif .heic .heif .hif .icb .icns
+    .ico .ief .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .jxl .mpo .nef .orf .palm
+    .pbm .pct .pcx .pfm .pgm .pic .pict .png .pnm .ppm .psd .qoi .raf .ras .rgb .rgba .rw2
+    .sgi .svg .tga .tif .tiff .vda .vst .webp .xbm .xpm .xwd""".split())
 
 
 @dataclass(frozen=True)
