@@ -19,8 +19,8 @@ from torchvision.transforms.functional import gaussian_blur
 from . import store
 from .plumbing.checks import check_pixels, check_tensors
 from .plumbing.images import grey_image, in_words
-from .plumbing.pictures import advice, full_ink, grey_levels, has_step, lean
-from .plumbing.pictures import local_contrast, one_digit, open_picture, other_digits, thicken
+from .plumbing.pictures import advice, full_ink, grey_levels, has_step, in_frame, lean
+from .plumbing.pictures import local_contrast, one_digit, one_pen, open_picture, other_digits
 from .plumbing.model_file import FORMAT, check_texts, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import simple_cnn, trim_kernels
@@ -82,9 +82,7 @@ def centre_ink(
 ) -> torch.Tensor: # (28, 28) float32 in 0..1
     "Scale the digit in `ink` to fit 20x20 and put its centre of mass in the middle of 28x28"
     if np.ndim(ink)!=2: raise ValueError(f'Pass ink of shape (h, w), not {np.shape(ink)}.')
-    ink = one_digit(np.asarray(ink))
-    (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
-    box = Image.fromarray(thicken(ink[top:bottom+1,left:right+1]).astype(np.float32))
+    box = Image.fromarray(one_pen(in_frame(one_digit(np.asarray(ink)))).astype(np.float32))
     box = full_ink(np.asarray(box.resize([max(1, round(20*o/max(box.size))) for o in box.size], Image.BOX)))
     def start(mass):
         first = round(14.5-np.average(np.arange(len(mass))+.5, weights=mass))

@@ -112,14 +112,13 @@ def simple_cnn(
 def redraw(
     x # (n, 1, h, w) float in 0..1
 ) -> torch.Tensor: # (n, 1, h, w) in 0..1
-    "`x` as other hands and pens might have drawn it: leaning, turned, larger or smaller, thinner or thicker"
+    "`x` as other hands and pens might have drawn it: leaning, turned, larger or smaller, many thinner"
     def dice(): return torch.rand_like(x[:,:,:1,:1])
     push = torch.eye(2, 3).to(x).repeat(len(x), 1, 1)
     push[:,:,:2] += .15*torch.randn_like(push[:,:,:2])
     x = F.grid_sample(x, F.affine_grid(push, x.shape, align_corners=False), align_corners=False).clamp(0, 1)
     near = torch.stack([x, *[x.roll(by, axis) for by in (-1,1) for axis in (2,3)]])
-    other = torch.where(dice()<.5, near.amax(0), near.amin(0))
-    return x.lerp(other, .8*dice()*(dice()<.5))
+    return x.lerp(near.amin(0), dice()*(dice()<.7))
 
 # %% ../../nbs/plumbing/fast.ipynb #c377b7aa
 class Redraw(Callback):

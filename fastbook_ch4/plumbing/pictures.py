@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'TWELVE', 'open_picture', 'grey_levels', 'other_digits', 'has_step', 'local_contrast', 'one_digit',
-           'thicken', 'full_ink', 'lean', 'advice', 'twelve_digits']
+           'in_frame', 'one_pen', 'full_ink', 'lean', 'advice', 'twelve_digits']
 
 # %% ../../nbs/plumbing/pictures.ipynb #3d5c07e4
 import io,tarfile
@@ -154,14 +154,26 @@ def one_digit(
     return ink
 
 # %% ../../nbs/plumbing/pictures.ipynb #aa33df1d
-def thicken(
+def in_frame(
+    ink # (h, w) float in 0..1
+) -> np.ndarray: # A part of it
+    "`ink` without the paper around it"
+    (top,bottom),(left,right) = [np.flatnonzero((ink>.2).any(axis))[[0,-1]] for axis in (1,0)]
+    return ink[top:bottom+1,left:right+1]
+
+def one_pen(
     ink # (h, w) float in 0..1, a digit that fills its frame
-) -> np.ndarray: # (h, w) or a little larger
-    "`ink` with strokes of eight hundredths of its size, if they were thinner"
-    drawn = np.pad(ink>.5, 1)
+) -> np.ndarray: # (h, w), a little larger or smaller
+    "`ink` with strokes of eight to twelve hundredths of its size, if they were thinner or wider"
+    side,drawn = max(ink.shape),np.pad(ink>.5, 1)
     outline = drawn & ~minimum_filter(drawn, footprint=[[0,1,0],[1,1,1],[0,1,0]])
-    more = int(.08*max(ink.shape)-2*drawn.sum()/max(1, outline.sum()))//2
-    return maximum_filter(np.pad(ink, more), 2*more+1) if more>0 else ink
+    width = 2*drawn.sum()/max(1, outline.sum())
+    more,less = int(.08*side-width)//2,int(width-.12*side)//2
+    if more>0: return maximum_filter(np.pad(ink, more), 2*more+1)
+    if less<1 or side<=40: return ink
+    wide = np.pad(ink, less)
+    core = minimum_filter(wide, 2*less+1)
+    return in_frame(np.maximum(core, wide-maximum_filter(core, 2*less+1)))
 
 def full_ink(
     box # (h, w) float, a digit shrunk to 20 by 20

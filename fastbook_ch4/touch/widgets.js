@@ -330,14 +330,24 @@ const INK = (() => {
     return b
   }
 
-  // Strokes of eight hundredths of the digit, if they were thinner
-  function thicken(ink) {
-    const drawn = padded(like(ink, v => v > .5), 1), d = drawn.data
+  // `ink` without the paper around it
+  function inFrame(ink) {
+    const inked = rows => rows.map(row => row.some(v => v > .2)), rows = rowsOf(ink)
+    const span = seen => [seen.indexOf(true), seen.lastIndexOf(true) + 1]
+    return crop(ink, ...span(inked(rows)), ...span(inked(turned(rows))))
+  }
+
+  // Strokes of eight to twelve hundredths of the digit, if they were thinner or wider
+  function onePen(ink) {
+    const drawn = padded(like(ink, v => v > .5), 1), d = drawn.data, side = Math.max(ink.h, ink.w)
     const inner = i => d[i - 1] && d[i + 1] && d[i - drawn.w] && d[i + drawn.w]
     const outline = d.reduce((n, v, i) => n + (v && !inner(i)), 0)
-    const area = d.reduce((a, b) => a + b, 0)
-    const more = Math.floor(Math.trunc(.08 * Math.max(ink.h, ink.w) - 2 * area / Math.max(1, outline)) / 2)
-    return more > 0 ? slide(padded(ink, more), more, Math.max) : ink
+    const width = 2 * d.reduce((a, b) => a + b, 0) / Math.max(1, outline)
+    const [more, less] = [.08 * side - width, width - .12 * side].map(v => Math.floor(Math.trunc(v) / 2))
+    if (more > 0) return slide(padded(ink, more), more, Math.max)
+    if (less < 1 || side <= 40) return ink
+    const wide = padded(ink, less), core = slide(wide, less, Math.min), opened = slide(core, less, Math.max)
+    return inFrame(like(wide, (v, i) => Math.max(core.data[i], v - opened.data[i])))
   }
 
   // A row of numbers shrunk or stretched to `n`, as Pillow's `BOX` does
@@ -359,10 +369,7 @@ const INK = (() => {
 
   // Ink to the 784 numbers that a model sees: fitted into 20 x 20, its centre of mass in the middle of 28 x 28
   function centreInk(whole) {
-    const ink = oneDigit(whole), inked = row => row.some(v => v > .2)
-    const span = seen => [seen.indexOf(true), seen.lastIndexOf(true) + 1]
-    const cut = crop(ink, ...span(rowsOf(ink).map(inked)), ...span(turned(rowsOf(ink)).map(inked)))
-    const bold = like(thicken(cut), Math.fround), most = Math.max(bold.h, bold.w)
+    const bold = like(onePen(inFrame(oneDigit(whole))), Math.fround), most = Math.max(bold.h, bold.w)
     const [w, h] = [bold.w, bold.h].map(v => Math.max(1, even(20 * v / most)))
     const small = turned(turned(rowsOf(bold).map(row => boxed(row, w))).map(column => boxed(column, h)))
     const flat = small.flat(), full = largest(flat), usual = quantile(flat.filter(v => v > .1 * full), .75)
