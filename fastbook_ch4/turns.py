@@ -505,7 +505,8 @@ def check_stop(
     f # Function of the validation losses so far, a list, and of the patience
 ) -> str: # 'Right.', or a hint
     "Check when training stops early"
-    cases = [([4.],1), ([5.,3.,4.,2.],2), ([5.,3.,4.,3.5],2), ([2.,1.,3.,2.5,2.],4), ([2.,1.,3.,2.5,2.],3)]
+    cases = [([4.],1), ([5.,3.,4.,2.],2), ([5.,3.,4.,3.5],2), ([2.,1.,3.,2.5,2.],4), ([2.,1.,3.,2.5,2.],3),
+             ([1.,2.,3.],2)]
     rng = torch.Generator().manual_seed(0)
     for n in range(2, 22): cases.append((torch.rand(n, generator=rng).tolist(), n//4+1))
     got = [call(f, losses, patience) for losses,patience in cases]

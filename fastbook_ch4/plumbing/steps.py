@@ -214,7 +214,7 @@ def resnet(
 def small_cnn(
     digits,      # The images, a `Digits`
     report=noop, # Told the share that is done
-    steps=744,   # Mini-batches to train on, to the nearest epoch
+    steps=992,   # Mini-batches to train on, to the nearest epoch
     lr=.01,      # Highest learning rate of the one-cycle schedule
 ) -> nn.Sequential: # Trained
     "A `simple_cnn` and the recipe of `resnet`, on pictures that are redrawn"
