@@ -53,6 +53,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'fastbook_ch4.application._pile_tensors': ( 'application.html#_pile_tensors',
                                                                                       'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application._piles': ('application.html#_piles', 'fastbook_ch4/application.py'),
+                                          'fastbook_ch4.application._product': ('application.html#_product', 'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application._put_together': ( 'application.html#_put_together',
                                                                                       'fastbook_ch4/application.py'),
                                           'fastbook_ch4.application.centre_digit': ( 'application.html#centre_digit',

@@ -318,6 +318,10 @@ def _note(m, picture, target, known, image):
     diff,_,step = _contrast(grey_levels(open_picture(image)))
     return f'{note} {advice(diff, step)}'
 
+def _product(opinions):
+    "One opinion (n, labels) of several (k, n, labels): the geometric mean of their shares"
+    return (opinions+.001).log().mean(0).softmax(1)
+
 def predict_digit(
     digit_model, # A `DigitModel`
     image,       # File, bytes of a file, or a PIL image
@@ -328,7 +332,7 @@ def predict_digit(
     first = probs.argmax().item()
     known = m.knows(x, first)
     note = _note(m, x, first, known, image)
-    if note: probs = m.opinions(x[None])[:,0].mean(0)
+    if note: probs = _product(m.opinions(x[None]))[0]
     (p,q,*_),(i,j,*_) = [o.tolist() for o in probs.sort(descending=True)]
     return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 

@@ -68,7 +68,7 @@ def test_neighbours_contradict(model):
     assert a.note.startswith('The model and the pictures most like this disagree. Write one digit')
 
 def test_three_opinions_are_heard(model):
-    "The model's, the model's about the picture leaning, and that of five pictures; in doubt their mean"
+    "The model's, the model's about the picture leaning, and that of five pictures; in doubt their product"
     x = torch.stack([centre_digit(page()), centre_digit(page(label='7', skeleton='plain'))])
     opinions = model.opinions(x)
     assert torch.allclose(opinions[0], model.probs(x))
@@ -77,7 +77,8 @@ def test_three_opinions_are_heard(model):
     a = predict_digit(model, page(skeleton='large top'))
     assert a.note
     assert a.label=='3'
-    assert a.prob==pytest.approx(model.opinions(a.picture[None]).mean(0).max().item())
+    product = (model.opinions(a.picture[None])+.001).prod(0)**(1/3)
+    assert a.prob==pytest.approx((product/product.sum()).max().item())
 
 def test_a_network_of_convolutions_says_when_it_is_not_sure(model):
     "One that gives both labels the same probability"
@@ -179,10 +180,10 @@ def test_the_study(tmp_path, step):
 
 @pytest.mark.full
 def test_the_study_of_ten_digits(tmp_path):
-    "tools/pens.py measured 95 in 100 or more, 11 to 15 silent errors in 4,704 and 20 notes in 100"
+    "tools/pens.py measured 97 in 100 or more, at most 7 silent errors in 4,704 and 20 notes in 100"
     models = {'ten': pens.trained(tmp_path, 'small CNN', 0, '0123456789')}
     tasks = [('plain',w) for w in pens.WIDTHS[1:]]
     table,_ = pens.study(models, tasks, tmp_path, 'judge', '0123456789', 0)
-    assert (table.right/table['all']).min()>.92
-    assert table.silent.sum()<=30
+    assert (table.right/table['all']).min()>.94
+    assert table.silent.sum()<=20
     assert table['right, noted'].sum()<.25*table.right.sum()

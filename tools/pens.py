@@ -78,7 +78,7 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
-SALTS = {'judge': 'judge 3'}  # another word for a set makes other drawings
+SALTS = {'judge': 'judge 4'}  # another word for a set makes other drawings
 KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):
@@ -324,7 +324,7 @@ def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"
     opinions,empty = m.opinions(x),x.flatten(1).sum(1)==0
     noted = doubted(m, x, opinions) | empty
-    taken = torch.where(noted[:,None], opinions.mean(0), opinions[0]).argmax(1)
+    taken = torch.where(noted[:,None], application._product(opinions), opinions[0]).argmax(1)
     right = torch.tensor([m.labels[i]==label for i,label in zip(taken, labels)]) & ~empty
     return [len(x), *[o.sum().item() for o in (right, right&noted, ~right&noted, ~right&~noted)]], ~right
 
