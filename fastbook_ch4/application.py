@@ -318,9 +318,7 @@ def _note(m, picture, target, known, image):
     diff,_,step = _contrast(grey_levels(open_picture(image)))
     return f'{note} {advice(diff, step)}'
 
-def _product(opinions):
-    "One opinion (n, labels) of several (k, n, labels): the geometric mean of their shares"
-    return (opinions+.001).log().mean(0).softmax(1)
+def _product(opinions): return (opinions+.001).log().mean(0).softmax(1)  # (n, labels) of (k, n, labels)
 
 def predict_digit(
     digit_model, # A `DigitModel`

@@ -67,6 +67,12 @@ def trained(shipped, once):
     return rung
 
 @pytest.fixture(scope='session')
+def quick(once):
+    "The model of ten digits that `ch4 predict` and `ch4 app` use where there is no other"
+    from fastbook_ch4.application import quick_model
+    return once('quick model', quick_model)
+
+@pytest.fixture(scope='session')
 def full():
     "Folder of the full MNIST_SAMPLE; tests that use it are marked `full`"
     if not store.is_installed('mnist_sample'):

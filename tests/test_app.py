@@ -1,6 +1,7 @@
 "`ch4 app`: the page in a browser, and what its server refuses"
 import http.client,os,re,signal,socket,subprocess,sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ from conftest import ROOT
 from PIL import Image,ImageDraw
 from fastbook_ch4 import cli
 from fastbook_ch4.app import server as app
+from fastbook_ch4.application import save_digit_model
+from fastbook_ch4.cli.ladder import LADDER,MODEL
 from test_site import STROKES
 
 pytestmark = pytest.mark.skipif(os.name=='nt', reason='Ctrl-C cannot be sent to a process there')
@@ -27,10 +30,9 @@ from fastbook_ch4.cli import main
 sys.exit(main(sys.argv[1:]))
 '''
 
-@pytest.fixture(scope='module')
-def server(tmp_path_factory):
+@contextmanager
+def started(folder):
     "`ch4 app` where the terminal knows ASCII only; it must end quietly by Ctrl-C, also while a page is open"
-    folder = tmp_path_factory.mktemp('app')
     env = {**os.environ, 'WATCHED': str(folder/'watched'), 'FASTBOOK_CH4_OFFLINE': '1',
            'PYTHONUNBUFFERED': '1', 'PYTHONIOENCODING': 'ascii', 'PYTHONPATH': str(ROOT)}
     with open(folder/'stderr', 'w') as err:
@@ -46,6 +48,14 @@ def server(tmp_path_factory):
                           said=''.join(said), folder=folder)
     p.send_signal(signal.SIGINT)
     assert p.wait(15)==0 and (folder/'stderr').read_text()==''
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory, quick):
+    "`ch4 app` with a model of ten digits, where a ladder would have left it"
+    folder = tmp_path_factory.mktemp('app')
+    (folder/LADDER).mkdir(parents=True)
+    save_digit_model(quick, folder/LADDER/MODEL)
+    with started(folder) as s: yield s
 
 @pytest.fixture(scope='module')
 def opened(browser, server):
@@ -237,8 +247,14 @@ def test_only_the_newest_drawing_is_answered(page):
 
 # What the server does not do
 
-def test_it_says_that_it_trains_and_speaks_to_nobody(server):
-    assert 'trained just now on the shipped digits' in server.said and '8 or 9' in server.said
+@pytest.mark.full
+def test_it_says_that_it_trains_where_there_is_no_model(tmp_path):
+    with started(tmp_path) as s:
+        assert 'trained just now on the shipped digits' in s.said and '8 or 9' in s.said
+        assert ask(s)[0]==200
+
+def test_it_says_what_it_uses_and_speaks_to_nobody(server):
+    assert f'from {LADDER/MODEL}' in server.said and '8 or 9' in server.said
     assert not (server.folder/'watched').exists() or (server.folder/'watched').read_text()==''
 
 def ask(server, method='GET', path='/', body=None, **headers):

@@ -219,6 +219,7 @@ def interrupt(home):
 # resnet18 takes longest
 LONG = 'ladder','--data','shipped','--steps','pixel,own,resnet','--out','out'
 
+@pytest.mark.full
 def test_ctrl_c_keeps_what_is_finished(interrupt, tmp_path):
     status,err = interrupt(*LONG, until='own loop', cwd=tmp_path)
     assert status==130 and err=='\nch4: interrupted; what was finished is kept\n'

@@ -306,9 +306,6 @@ def cloud(rng):
     grey = Image.fromarray((255*rng.random((12,12))).astype(np.uint8))
     return grey.resize((200,200), Image.BICUBIC)
 
-@pytest.fixture(scope='session')
-def quick(once): return once('quick model', quick_model)
-
 def is_turned_away(m, picture):
     "Does the model say that `picture` looks like no label, or find no ink in it?"
     try: return not predict_digit(m, picture).known

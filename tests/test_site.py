@@ -527,14 +527,18 @@ def barriers(p, scheme):
     return [(v['id'], n['html'][:150]) for v in violations for n in v['nodes']]
 
 def check_first_screen(p):
-    "A lesson, opened in the window that is usual here, shows a picture at once and is light"
+    "A lesson in a window of 1280 by 800 shows a picture at once and is light"
     p.wait_for_load_state('networkidle')
     tops = p.locator('main :is(img, canvas, svg):visible').evaluate_all(f'els => els.map(e => {TOP})')
     assert min(tops)<720, 'mark a figure with `#| cover: true`'
     sizes = p.evaluate('performance.getEntries().map(e => e.decodedBodySize || 0)')
     assert len(sizes)>5 and 1e5<sum(sizes)<1.5e6
 
-@each_page
+# Lessons and a page of each other kind; the rest wait for `make test-full`
+KINDS = *LESSONS,'index','questions','glossary','plumbing/checks','ledger/chapter','api','playground','404'
+later = [pytest.param(o, marks=pytest.mark.full) for o in PAGES if o not in KINDS]
+
+@pytest.mark.parametrize('page', [*KINDS,*later])
 def test_a_page_is_sound(visit, page):
     "It fits every screen and loads in peace"
     p = visit(page, viewport={'width': 1280, 'height': 800})
