@@ -79,7 +79,7 @@ NO_ARGS = ast.parse('lambda: 0', mode='eval').body.args
 def numbers(x):
     "`x` as float64, or None"
     import torch
-    try: return torch.as_tensor(x).detach().double().cpu()
+    try: return torch.as_tensor(x, dtype=torch.float64).detach().cpu()
     except (TypeError, ValueError, RuntimeError): return None
 
 class Recorder:
