@@ -10,6 +10,7 @@ __all__ = ['ARCHITECTURES', 'grey_resnet', 'find_ink', 'centre_ink', 'centre_dig
 import json
 from importlib.metadata import version
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np, torch
 from PIL import Image
@@ -45,7 +46,8 @@ def _n_out(n): return 1 if n==2 else n  # one logit is enough for two labels
 ARCHITECTURES = {'pixel similarity': lambda h,w,n=2: MeanImages(torch.zeros(n,h,w).float()),
                  'linear': lambda h,w,n=2: nn.Linear(h*w, _n_out(n)).float(),
                  'simple_net': lambda h,w,n=2: simple_net(h*w, n_out=_n_out(n)),
-                 'simple_cnn': simple_cnn, 'resnet18': grey_resnet}
+                 'simple_cnn': partial(simple_cnn, widths=(16,32,64)),  # in files of before November 28, 2026
+                 'small_cnn': simple_cnn, 'resnet18': grey_resnet}
 
 # %% ../nbs/17_application.ipynb #1888b024
 def _paper(grey, edge):

@@ -250,7 +250,7 @@ def test_predict_uses_the_model_of_the_ladder(here, file, capsys):
 def test_predict_trains_a_small_model_if_there_is_none(here, capsys):
     assert not cli.main(['predict','a.png'])
     about,answer = capsys.readouterr().out.splitlines()
-    assert 'simple_cnn' in about and 'trained just now' in about and answer.startswith('a.png: 7')
+    assert 'small_cnn' in about and 'trained just now' in about and answer.startswith('a.png: 7')
     assert [f.name for f in here.iterdir()]==['a.png']
 
 def test_predict_refuses_a_bad_model(here, capsys):

@@ -315,7 +315,7 @@ def turned_away(m, pictures): return statistics.mean(is_turned_away(m, o) for o 
 
 def test_the_quick_model_knows_what_looks_like_no_digit(quick, ten):
     "Measured over three seeds: 6 in 100 digits, 83 to 85 scribbles, 88 to 96 letters unlike digits"
-    assert quick.accuracy>.95 and quick.labels==list('0123456789') and quick.architecture=='simple_cnn'
+    assert quick.accuracy>.95 and quick.labels==list('0123456789') and quick.architecture=='small_cnn'
     x,rng = ten.valid[0],np.random.default_rng(0)
     known = [quick.knows(o, i) for o,i in zip(x, answers(quick.probs(x)).tolist())]
     assert statistics.mean(known)>.9
@@ -368,7 +368,7 @@ def test_both_train_the_quick_model_if_there_is_none(here, quick, monkeypatch, c
     monkeypatch.setattr('fastbook_ch4.application.quick_model', lambda: quick)
     m,page = said_of_the_app(monkeypatch)
     assert m is quick and choose_model(None)[0] is quick
-    said = 'simple_cnn for 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9'
+    said = 'small_cnn for 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9'
     assert said in capsys.readouterr().out and said in choose_model(None)[1]
     assert 'trained a moment ago, on digits that come with the program' in page
     assert 'Draw a 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9, or upload' in page

@@ -43,7 +43,8 @@ def test_published_figures_only_for_the_full_sample(trained):
 
 def test_each_kind_of_model_can_be_built_again(trained):
     "What a rung is called in a model file is known there"
-    assert {step.architecture for step in (STEPS | BESIDE).values()}==set(ARCHITECTURES)
+    of_old_files = {'simple_cnn'}
+    assert {step.architecture for step in (STEPS | BESIDE).values()}==set(ARCHITECTURES)-of_old_files
     for name in list(STEPS)[:3]:
         rung = trained(name, 0)
         ARCHITECTURES[rung.architecture](28, 28).load_state_dict(rung.model.state_dict())

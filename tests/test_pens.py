@@ -84,7 +84,7 @@ def test_a_network_of_convolutions_says_when_it_is_not_sure(model):
     "One that gives both labels the same probability"
     even = simple_cnn(28, 28)
     for p in even[-1].parameters(): torch.nn.init.zeros_(p)
-    even = DigitModel(even, model.labels, 'simple_cnn', model.familiar, targets=model.targets)
+    even = DigitModel(even, model.labels, 'small_cnn', model.familiar, targets=model.targets)
     a = predict_digit(even, page(label='7', skeleton='plain'))
     assert (a.label,a.known)==('7',True)
     assert a.note.startswith('The model is not sure. Write one digit')

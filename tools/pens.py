@@ -78,7 +78,7 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
-SALTS = {'judge': 'judge 4'}  # another word for a set makes other drawings
+SALTS = {'judge': 'judge 5'}  # another word for a set makes other drawings
 KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):

@@ -98,7 +98,7 @@ def simple_cnn(
     h, # Height of a picture
     w, # Width
     n_labels=2,         # Logits per picture
-    widths=(16,32,64),  # Channels after each convolution
+    widths=(32,64,128), # Channels after each convolution
 ) -> nn.Sequential: # Maps (n, 1, h, w) to (n, n_labels)
     "Convolutions that halve height and width, and a linear layer"
     layers = []

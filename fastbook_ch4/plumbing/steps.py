@@ -42,7 +42,7 @@ class Report(Callback):
     def before_validate(self): raise CancelValidException
 
 # %% ../../nbs/plumbing/steps.ipynb #a84d4f73
-OF_PICTURES = 'resnet18','simple_cnn'  # architectures that take (n, 1, h, w), with an output for each label
+OF_PICTURES = 'resnet18','small_cnn','simple_cnn'  # take (n, 1, h, w), with an output for each label
 
 @torch.no_grad()
 def label_probs(
@@ -236,7 +236,7 @@ STEPS = {'pixel similarity': Step(pixel_similarity, 'pixel similarity', .9511),
          'own loop': Step(own_loop, 'linear', .9681), 'BasicOptim': Step(basic_optim, 'linear', .9785),
          'SGD': Step(sgd, 'linear', .9785), 'two-layer net': Step(two_layer_net, 'simple_net', .9828),
          'resnet18': Step(resnet, 'resnet18', .9951)}
-BESIDE = {'small CNN': Step(small_cnn, 'simple_cnn')}  # on no rung of the ladder
+BESIDE = {'small CNN': Step(small_cnn, 'small_cnn')}  # on no rung of the ladder
 
 # %% ../../nbs/plumbing/steps.ipynb #b6e6c8ee
 def find_step(
