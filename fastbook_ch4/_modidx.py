@@ -683,6 +683,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'fastbook_ch4/plumbing/steps.py'),
                                              'fastbook_ch4.plumbing.steps.fit_learner': ( 'plumbing/steps.html#fit_learner',
                                                                                           'fastbook_ch4/plumbing/steps.py'),
+                                             'fastbook_ch4.plumbing.steps.is_unsure': ( 'plumbing/steps.html#is_unsure',
+                                                                                        'fastbook_ch4/plumbing/steps.py'),
                                              'fastbook_ch4.plumbing.steps.judge': ( 'plumbing/steps.html#judge',
                                                                                     'fastbook_ch4/plumbing/steps.py'),
                                              'fastbook_ch4.plumbing.steps.label_probs': ( 'plumbing/steps.html#label_probs',

@@ -10,7 +10,6 @@ __all__ = ['ARCHITECTURES', 'grey_resnet', 'find_ink', 'centre_ink', 'centre_dig
 import json
 from importlib.metadata import version
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np, torch
 from PIL import Image
@@ -25,7 +24,7 @@ from .plumbing.pictures import local_contrast, one_digit, one_pen, open_picture,
 from .plumbing.model_file import FORMAT, check_texts, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import simple_cnn, trim_kernels
-from .plumbing.steps import MeanImages, OF_PICTURES, label_probs, sorted_targets
+from .plumbing.steps import MeanImages, is_unsure, label_probs, sorted_targets
 from .ladder import run_step
 from .data import Digits
 from .multiclass import ten_digits
@@ -46,7 +45,7 @@ def _n_out(n): return 1 if n==2 else n  # one logit is enough for two labels
 ARCHITECTURES = {'pixel similarity': lambda h,w,n=2: MeanImages(torch.zeros(n,h,w).float()),
                  'linear': lambda h,w,n=2: nn.Linear(h*w, _n_out(n)).float(),
                  'simple_net': lambda h,w,n=2: simple_net(h*w, n_out=_n_out(n)),
-                 'simple_cnn': partial(simple_cnn, widths=(16,32,64)),  # in files of before November 28, 2026
+                 'simple_cnn': lambda *size: simple_cnn(*size, widths=(16,32,64)),  # before November 28, 2026
                  'small_cnn': simple_cnn, 'resnet18': grey_resnet}
 
 # %% ../nbs/17_application.ipynb #1888b024
@@ -170,10 +169,10 @@ class DigitModel:
         return torch.cat([torch.cdist(rows, o.piles[0]) for o in self.piles], 1)
     def nearest(self, pictures): # (n, h, w); returns (n, 5), the targets of the pictures seen most like each
         return self.targets[self.distances(pictures).argsort(1)[:,:5]]
-    def contradicted(self, picture, target): # by the nearest picture it has seen or the next two? A bool
-        if self.targets is None: return False
-        first,*next_two = (self.nearest(picture[None])[0,:3]!=target).tolist()
-        return first or all(next_two)
+    def contradicted(self, pictures, targets): # by the nearest picture it has seen or the next two? (n,) bool
+        if self.targets is None: return torch.zeros(len(pictures), dtype=torch.bool)
+        other = self.nearest(pictures)[:,:3]!=targets[:,None]
+        return other[:,0] | other[:,1:].all(1)
     def leaned(self, pictures): # (n, h, w), each leaning so that it is nearest to a picture it has seen
         ways = torch.stack([lean(pictures, by) for by in (0.,.2,-.2,.4,-.4)])
         d = self.distances(ways.flatten(0, 1)).min(1).values
@@ -311,10 +310,10 @@ def _picture_for(m, image):
 
 def _note(m, picture, target, known, image):
     "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
+    asked = picture[None],torch.tensor([target])
     if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
-    elif m.contradicted(picture, target): note = 'The model and the pictures most like this disagree.'
-    elif m.architecture in OF_PICTURES and m.opinions(picture[None])[:2,0,target].min()<.9:
-        note = 'The model is not sure.'
+    elif m.contradicted(*asked): note = 'The model and the pictures most like this disagree.'
+    elif is_unsure(m.architecture, m.opinions(asked[0]), asked[1]): note = 'The model is not sure.'
     else: return ''
     if not m.centred: return note
     diff,_,step = _contrast(grey_levels(open_picture(image)))

@@ -22,7 +22,7 @@ from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.multiclass import ten_digits
 from fastbook_ch4.plumbing import pictures
-from fastbook_ch4.plumbing.steps import OF_PICTURES
+from fastbook_ch4.plumbing.steps import is_unsure
 
 # Strokes as points in hundredths of the height, x before y: C is a curve through them, L straight lines
 SKELETONS = {'3': {
@@ -78,7 +78,7 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
-SALTS = {'judge': 'judge 5'}  # another word for a set makes other drawings
+SALTS = {'judge': 'judge 6'}  # another word for a set makes other drawings
 KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):
@@ -316,9 +316,7 @@ def doubted(m, x, opinions):
     taken = opinions[0].argmax(1)
     known = torch.stack([pile(x) for pile in m.piles], 1)
     known = known[:,0] if len(m.piles)==1 else known.gather(1, taken[:,None])[:,0]
-    other = m.nearest(x)[:,:3]!=taken[:,None]
-    unsure = opinions[:2,torch.arange(len(x)),taken].min(0).values<.9
-    return ~known | other[:,0] | other[:,1:].all(1) | unsure & (m.architecture in OF_PICTURES)
+    return ~known | m.contradicted(x, taken) | is_unsure(m.architecture, opinions, taken)
 
 def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"

@@ -115,7 +115,7 @@ def redraw(
     "`x` as other hands and pens might have drawn it: leaning, turned, larger or smaller, many thinner"
     def dice(): return torch.rand_like(x[:,:,:1,:1])
     push = torch.eye(2, 3).to(x).repeat(len(x), 1, 1)
-    push[:,:,:2] += .15*torch.randn_like(push[:,:,:2])
+    push[:,:,:2] += .2*torch.randn_like(push[:,:,:2])
     x = F.grid_sample(x, F.affine_grid(push, x.shape, align_corners=False), align_corners=False).clamp(0, 1)
     near = torch.stack([x, *[x.roll(by, axis) for by in (-1,1) for axis in (2,3)]])
     return x.lerp(near.amin(0), dice()*(dice()<.7))
