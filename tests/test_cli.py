@@ -106,7 +106,7 @@ def test_ladder_quiet_and_seed(shipped, few, tmp_path, capsys):
         first_words = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
         return first_words, read(tmp_path/'out'/'ladder.csv')[0]['correct']
     first,again = table('3'),table('3')
-    assert first==again and first[0]==['step','own']
+    assert first==again and first[0][:2]==['step','own']
 
 @pytest.mark.full
 def test_ladder_on_the_full_sample_shows_published_figures(ch4, full, tmp_path):
