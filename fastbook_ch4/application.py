@@ -24,7 +24,7 @@ from .plumbing.pictures import local_contrast, one_digit, one_pen, open_picture,
 from .plumbing.model_file import FORMAT, check_texts, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import simple_cnn, trim_kernels
-from .plumbing.steps import MeanImages, is_unsure, label_probs, sorted_targets
+from .plumbing.steps import MeanImages, OF_PICTURES, is_unsure, label_probs, sorted_targets
 from .ladder import run_step
 from .data import Digits
 from .multiclass import ten_digits
@@ -310,10 +310,10 @@ def _picture_for(m, image):
 
 def _note(m, picture, target, known, image):
     "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
-    asked = picture[None],torch.tensor([target])
+    x,t = picture[None],torch.tensor([target])
     if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
-    elif m.contradicted(*asked): note = 'The model and the pictures most like this disagree.'
-    elif is_unsure(m.architecture, m.opinions(asked[0]), asked[1]): note = 'The model is not sure.'
+    elif m.contradicted(x, t): note = 'The model and the pictures most like this disagree.'
+    elif m.architecture in OF_PICTURES and is_unsure(m.opinions(x), t): note = 'The model is not sure.'
     else: return ''
     if not m.centred: return note
     diff,_,step = _contrast(grey_levels(open_picture(image)))

@@ -22,7 +22,7 @@ from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.multiclass import ten_digits
 from fastbook_ch4.plumbing import pictures
-from fastbook_ch4.plumbing.steps import is_unsure
+from fastbook_ch4.plumbing.steps import OF_PICTURES, is_unsure
 
 # Strokes as points in hundredths of the height, x before y: C is a curve through them, L straight lines
 SKELETONS = {'3': {
@@ -316,7 +316,8 @@ def doubted(m, x, opinions):
     taken = opinions[0].argmax(1)
     known = torch.stack([pile(x) for pile in m.piles], 1)
     known = known[:,0] if len(m.piles)==1 else known.gather(1, taken[:,None])[:,0]
-    return ~known | m.contradicted(x, taken) | is_unsure(m.architecture, opinions, taken)
+    unsure = is_unsure(opinions, taken) & (m.architecture in OF_PICTURES)
+    return ~known | m.contradicted(x, taken) | unsure
 
 def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"
