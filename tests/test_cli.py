@@ -237,6 +237,27 @@ def test_ctrl_c_before_anything_is_finished(interrupt, tmp_path):
     status,err = interrupt('ladder', '--data', 'shipped', '--out', 'out', until='Loading', cwd=tmp_path)
     assert status==130 and 'Traceback' not in err and not (tmp_path/'out').exists()
 
+IN_AN_IMPORT = """
+import signal,sys
+from fastbook_ch4 import cli
+def run(args):
+    try: signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt: raise ImportError('numpy._core.multiarray failed to import') from None
+cli.data.run = run
+signal.signal(signal.SIGINT, signal.{})
+sys.argv[1:] = ['data']
+sys.exit(cli.main())
+"""
+
+def test_ctrl_c_that_an_import_calls_an_error():
+    "As the C code of numpy and others does"
+    def run(handler):
+        p = subprocess.run([sys.executable, '-c', IN_AN_IMPORT.format(handler)], cwd=ROOT, capture_output=True, text=True)
+        return p.returncode,p.stderr
+    assert run('default_int_handler')==(130, '\nch4: interrupted; what was finished is kept\n')
+    status,err = run('SIG_IGN')  # in the background Ctrl-C is meant for others
+    assert status==0 and err==''
+
 # Machines and terminals of every kind
 
 ODD = {'ASCII': dict(LC_ALL='C', LANG='C', PYTHONUTF8='0', PYTHONCOERCECLOCALE='0'),

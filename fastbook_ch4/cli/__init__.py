@@ -33,6 +33,17 @@ def _exit_on_signals():
         if number and signal.getsignal(number)==signal.SIG_DFL:
             signal.signal(number, lambda number, _: sys.exit(128+number))
 
+def _note_ctrl_c():
+    """Let Ctrl-C interrupt as ever; returns the list that then has something in it. Libraries that are being
+    imported turn the interrupt into an error of theirs"""
+    noted = []
+    def interrupt(number, _):
+        noted.append(number)
+        raise KeyboardInterrupt
+    # who starts this in the background has it ignored, and that stays
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler: signal.signal(signal.SIGINT, interrupt)
+    return noted
+
 def _mend_streams():
     "Give this program an output and an error stream that take every letter"
     for name in ('stdout','stderr'):
@@ -44,7 +55,10 @@ def _mend_streams():
 
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
-    if argv is None: _exit_on_signals()  # as a program of its own
+    interrupts = ()
+    if argv is None:  # as a program of its own
+        _exit_on_signals()
+        interrupts = _note_ctrl_c()
     _mend_streams()
     args = parser().parse_args(argv)
     try:
@@ -56,10 +70,10 @@ def main(argv=None):
         # Or Python would complain again when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        print('\nch4: interrupted; what was finished is kept', file=sys.stderr)
-        return 130
-    except Exception as e:
+    except (KeyboardInterrupt,Exception) as e:
+        if interrupts or isinstance(e, KeyboardInterrupt):
+            print('\nch4: interrupted; what was finished is kept', file=sys.stderr)
+            return 130
         if args.debug: raise
         complain(e)
         return 1
