@@ -214,11 +214,14 @@ def near(said, *values):
     return float(said)==pytest.approx(statistics.median(values), abs=.006)
 
 def test_as_many_steps_end_alike_and_as_many_epochs_do_not(shipped):
-    small = by_hand(shipped, 0, bs=16, epochs=4)[-1]
-    large = by_hand(shipped, 0, bs=4096, epochs=200)
-    assert len(large)==4*ceil(800/16)
-    assert large[-1]==pytest.approx(small, abs=.04)
-    assert large[3]<small-.1
+    "Of three starts, since a large one can stay stuck"
+    def middle(accs): return statistics.median(accs)
+    small = [by_hand(shipped, seed, bs=16, epochs=4) for seed in range(3)]
+    large = [by_hand(shipped, seed, bs=4096, epochs=200) for seed in range(3)]
+    assert len(large[0])==4*ceil(800/16)
+    after_4,ends = middle(o[-1] for o in small),middle(o[-1] for o in large)
+    assert ends==pytest.approx(after_4, abs=.04)
+    assert middle(o[3] for o in large)<after_4-.1
 
 @pytest.mark.full
 def test_batches_of_16_and_4096(full):

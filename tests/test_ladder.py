@@ -13,8 +13,9 @@ def digits(shipped): return Digits.from_folder(shipped)
 
 @pytest.mark.parametrize('step, least', [
     ('pixel similarity', .96),
-    ('own loop', .965),
-    ('BasicOptim', .965),
+    # one of 200 pictures is .005, and the ends of 400 starts differ by .009 around .967
+    ('own loop', .955),
+    ('BasicOptim', .955),
     pytest.param('SGD', .965, marks=pytest.mark.full),
     pytest.param('two-layer net', .97, marks=pytest.mark.full),
     pytest.param('resnet18', .98, marks=pytest.mark.full)])
