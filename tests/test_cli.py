@@ -252,7 +252,8 @@ sys.exit(cli.main())
 def test_ctrl_c_that_an_import_calls_an_error():
     "As the C code of numpy and others does"
     def run(handler):
-        p = subprocess.run([sys.executable, '-c', IN_AN_IMPORT.format(handler)], cwd=ROOT, capture_output=True, text=True)
+        code = IN_AN_IMPORT.format(handler)
+        p = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
         return p.returncode,p.stderr
     assert run('default_int_handler')==(130, '\nch4: interrupted; what was finished is kept\n')
     status,err = run('SIG_IGN')  # in the background Ctrl-C is meant for others

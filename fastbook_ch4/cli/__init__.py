@@ -25,24 +25,23 @@ def _check_home():
         message = 'This user has no home folder. Name one that you can write to: export HOME=FOLDER'
         raise OSError(message) from None
 
-def _exit_on_signals():
-    "Let a request to end leave nothing half-written"
+def _heed_signals():
+    """Let a request to end leave nothing half-written, and Ctrl-C interrupt as ever
+
+    Returns the list that is no longer empty after Ctrl-C: a library that is being imported may make another
+    error of the interrupt."""
     for name in ('SIGTERM','SIGHUP'):
         number = getattr(signal, name, None)
         # `nohup` has it ignored, and that stays
         if number and signal.getsignal(number)==signal.SIG_DFL:
             signal.signal(number, lambda number, _: sys.exit(128+number))
-
-def _note_ctrl_c():
-    """Let Ctrl-C interrupt as ever; returns the list that then has something in it. Libraries that are being
-    imported turn the interrupt into an error of theirs"""
-    noted = []
+    interrupts = []
     def interrupt(number, _):
-        noted.append(number)
+        interrupts.append(number)
         raise KeyboardInterrupt
-    # who starts this in the background has it ignored, and that stays
+    # a shell has it ignored for what runs in the background, and that stays, too
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler: signal.signal(signal.SIGINT, interrupt)
-    return noted
+    return interrupts
 
 def _mend_streams():
     "Give this program an output and an error stream that take every letter"
@@ -55,10 +54,7 @@ def _mend_streams():
 
 def main(argv=None):
     "Run the command in `argv` (default: the program's arguments); returns the exit status"
-    interrupts = ()
-    if argv is None:  # as a program of its own
-        _exit_on_signals()
-        interrupts = _note_ctrl_c()
+    interrupts = _heed_signals() if argv is None else ()  # as a program of its own
     _mend_streams()
     args = parser().parse_args(argv)
     try:
