@@ -162,8 +162,9 @@ class DigitModel:
     def piles(self): return self.familiar if isinstance(self.familiar, list) else [self.familiar]
     @property
     def size(self): return tuple(self.piles[0].seen.shape[1:])
-    def knows(self, picture, target): # (h, w) float in 0..1, and what the model takes it for; returns a bool
-        return self.piles[target if len(self.piles)>1 else 0](picture[None]).item()
+    def knows(self, pictures, targets): # do they look like those of what they are taken for? (n,) bool
+        known = torch.stack([pile(pictures) for pile in self.piles], 1)
+        return known.gather(1, targets[:,None])[:,0] if len(self.piles)>1 else known[:,0]
     def distances(self, pictures): # (n, h, w); returns (n, pictures seen), in the order of `targets`
         rows = self.piles[0].outline(pictures)
         return torch.cat([torch.cdist(rows, o.piles[0]) for o in self.piles], 1)
@@ -308,9 +309,8 @@ def _picture_for(m, image):
                          f'not {x.shape[1]}x{x.shape[0]}.')
     return x
 
-def _note(m, picture, target, known, image):
-    "Why `m` may be wrong to take `picture`, made of `image`, for `target`, and what to do; or nothing"
-    x,t = picture[None],torch.tensor([target])
+def _note(m, x, t, known, image):
+    "Why `m` may be wrong to take `x` (1, h, w), made of `image`, for `t` (1,), and what to do; or nothing"
     if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(x, t): note = 'The model and the pictures most like this disagree.'
     elif m.architecture in OF_PICTURES and is_unsure(m.opinions(x), t): note = 'The model is not sure.'
@@ -327,12 +327,12 @@ def predict_digit(
 ) -> Answer:
     "What `digit_model` says about `image`, and whether that means anything"
     m,x = digit_model,_picture_for(digit_model, image)
-    probs = m.probs(x[None])[0]
-    first = probs.argmax().item()
-    known = m.knows(x, first)
-    note = _note(m, x, first, known, image)
-    if note: probs = _product(m.opinions(x[None]))[0]
-    (p,q,*_),(i,j,*_) = [o.tolist() for o in probs.sort(descending=True)]
+    probs = m.probs(x[None])
+    first = probs.argmax(1)
+    known = m.knows(x[None], first).item()
+    note = _note(m, x[None], first, known, image)
+    if note: probs = _product(m.opinions(x[None]))
+    (p,q,*_),(i,j,*_) = [o.tolist() for o in probs[0].sort(descending=True)]
     return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 
 # %% ../nbs/17_application.ipynb #f54dd022

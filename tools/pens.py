@@ -314,10 +314,8 @@ def trained(folder, step, seed, labels):
 def doubted(m, x, opinions):
     "For which of `x` (n, 28, 28) `predict_digit` has a note, if `m` has these `opinions` on them"
     taken = opinions[0].argmax(1)
-    known = torch.stack([pile(x) for pile in m.piles], 1)
-    known = known[:,0] if len(m.piles)==1 else known.gather(1, taken[:,None])[:,0]
     unsure = is_unsure(opinions, taken) & (m.architecture in OF_PICTURES)
-    return ~known | m.contradicted(x, taken) | unsure
+    return ~m.knows(x, taken) | m.contradicted(x, taken) | unsure
 
 def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"
