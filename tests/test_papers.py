@@ -238,3 +238,19 @@ def test_a_count_of_tests_is_noticed(text): assert re.search(COUNT, text)
 def test_no_page_counts_the_tests(name):
     "It would be wrong after the next change"
     assert not re.search(COUNT, TEXTS[name])
+
+# What the course takes of a teacher's time
+
+def minutes(number):
+    "That lesson `number` says it takes"
+    name, = [f.name for f in NOTEBOOKS if f.name.startswith(f'{number:02}_')]
+    return int(re.search(r'\*\*Takes\*\* about (\d+) minutes', TEXTS[name])[1])
+
+def test_the_timetable_adds_up_what_the_lessons_say():
+    whole = sum(map(minutes, range(1, 12)))
+    assert f'{whole} minutes for lessons 1 to 11' in TEXTS['teach.md']
+    weeks = re.findall(r'^\| \d \| ([\d, ]+) \| (\d+) min \| (\d+) min \|', TEXTS['teach.md'], re.M)
+    assert len(weeks)==6 and sum(int(take) for _,take,_ in weeks)==whole
+    for lessons,take,left in weeks:
+        assert int(take)==sum(minutes(int(o)) for o in lessons.split(','))
+        assert int(take)+int(left)==90
