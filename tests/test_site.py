@@ -359,6 +359,7 @@ def test_the_index_lists_every_export(site):
     assert 'mnist_loss(predictions, targets, reduction=None)' in text
     assert 'How far <code>sigmoid(predictions)</code> is from <code>targets</code> on average' in text
     assert ' at 0x' not in text, 'a default that differs from run to run'
+    assert '(self' not in text, 'which no caller passes'
 
 def test_an_entry_leads_to_its_lesson_and_its_source(site):
     links = [a['href'] for _,a in tags(site, 'api', 'a') if 'href' in a]

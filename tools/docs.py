@@ -336,7 +336,9 @@ def signature(name, obj):
     def text(p):
         default = '' if p.default is p.empty else f'={shown(p.default)}'
         return star.get(p.kind, '')+p.name+default
-    return f'{name}({", ".join(map(text, inspect.signature(obj).parameters.values()))})'
+    # a metaclass of fastai's tells of `self`, too
+    params = [p for p in inspect.signature(obj).parameters.values() if p.name!='self']
+    return f'{name}({", ".join(map(text, params))})'
 
 def api_entry(name, obj, module, page, cfg):
     "One line of the API index"
