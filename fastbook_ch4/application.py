@@ -24,7 +24,7 @@ from .plumbing.pictures import local_contrast, one_digit, one_pen, open_picture,
 from .plumbing.model_file import FORMAT, check_texts, checksum, read_model_file
 from .models import simple_net
 from .plumbing.fast import simple_cnn, trim_kernels
-from .plumbing.steps import MeanImages, OF_PICTURES, is_unsure, label_probs, sorted_targets
+from .plumbing.steps import MeanImages, is_unsure, label_probs, sorted_targets
 from .ladder import run_step
 from .data import Digits
 from .multiclass import ten_digits
@@ -309,11 +309,11 @@ def _picture_for(m, image):
                          f'not {x.shape[1]}x{x.shape[0]}.')
     return x
 
-def _note(m, x, t, known, image):
+def _note(m, x, t, known, opinions, image):
     "Why `m` may be wrong to take `x` (1, h, w), made of `image`, for `t` (1,), and what to do; or nothing"
     if not known: note = f'This does not look like {in_words(m.labels, "or")}.'
     elif m.contradicted(x, t): note = 'The model and the pictures most like this disagree.'
-    elif m.architecture in OF_PICTURES and is_unsure(m.opinions(x), t): note = 'The model is not sure.'
+    elif is_unsure(m.architecture, opinions, t): note = 'The model is not sure.'
     else: return ''
     if not m.centred: return note
     diff,_,step = _contrast(grey_levels(open_picture(image)))
@@ -327,11 +327,11 @@ def predict_digit(
 ) -> Answer:
     "What `digit_model` says about `image`, and whether that means anything"
     m,x = digit_model,_picture_for(digit_model, image)
-    probs = m.probs(x[None])
-    first = probs.argmax(1)
+    opinions = m.opinions(x[None])
+    first = opinions[0].argmax(1)
     known = m.knows(x[None], first).item()
-    note = _note(m, x[None], first, known, image)
-    if note: probs = _product(m.opinions(x[None]))
+    note = _note(m, x[None], first, known, opinions, image)
+    probs = _product(opinions) if note else opinions[0]
     (p,q,*_),(i,j,*_) = [o.tolist() for o in probs[0].sort(descending=True)]
     return Answer(m.labels[i], p, m.labels[j], q, x, known, note)
 

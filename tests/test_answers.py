@@ -215,13 +215,12 @@ def near(said, *values):
 
 def test_as_many_steps_end_alike_and_as_many_epochs_do_not(shipped):
     "Of three starts, since a large one can stay stuck"
-    def middle(accs): return statistics.median(accs)
     small = [by_hand(shipped, seed, bs=16, epochs=4) for seed in range(3)]
     large = [by_hand(shipped, seed, bs=4096, epochs=200) for seed in range(3)]
     assert len(large[0])==4*ceil(800/16)
-    after_4,ends = middle(o[-1] for o in small),middle(o[-1] for o in large)
+    after_4,ends = [statistics.median(o[-1] for o in runs) for runs in (small,large)]
     assert ends==pytest.approx(after_4, abs=.04)
-    assert middle(o[3] for o in large)<after_4-.1
+    assert statistics.median(o[3] for o in large)<after_4-.1
 
 @pytest.mark.full
 def test_batches_of_16_and_4096(full):

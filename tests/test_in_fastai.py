@@ -423,9 +423,11 @@ def test_shapes_without_values(batch, ours, plain):
     assert ours(x[:,0], y).shape==()
 
 def test_accuracy_per_sample(batch):
-    preds,targets = batch[0],(batch[0]>.3).long()
+    preds = batch[0]
+    preds[0,0] = .1  # between the two limits, so this answer is wrong
+    targets = (preds>.3).long()
     found = torch.func.vmap(batch_accuracy)(preds, targets)
-    assert torch.equal(found, ((preds>0)==(targets==1)).float().mean(1))
+    assert torch.equal(found, ((preds>0)==(targets==1)).float().mean(1)) and 0<found.mean()<1
 
 def test_distances_and_means_of_many_piles():
     torch.manual_seed(0)

@@ -22,7 +22,7 @@ from fastbook_ch4.data import Digits
 from fastbook_ch4.ladder import run_step
 from fastbook_ch4.multiclass import ten_digits
 from fastbook_ch4.plumbing import pictures
-from fastbook_ch4.plumbing.steps import OF_PICTURES, is_unsure
+from fastbook_ch4.plumbing.steps import is_unsure
 
 # Strokes as points in hundredths of the height, x before y: C is a curve through them, L straight lines
 SKELETONS = {'3': {
@@ -314,8 +314,7 @@ def trained(folder, step, seed, labels):
 def doubted(m, x, opinions):
     "For which of `x` (n, 28, 28) `predict_digit` has a note, if `m` has these `opinions` on them"
     taken = opinions[0].argmax(1)
-    unsure = is_unsure(opinions, taken) & (m.architecture in OF_PICTURES)
-    return ~m.knows(x, taken) | m.contradicted(x, taken) | unsure
+    return ~m.knows(x, taken) | m.contradicted(x, taken) | is_unsure(m.architecture, opinions, taken)
 
 def judged(m, labels, x):
     "Counts of `x`: all, right, right with a note, wrong with a note, silent errors; and where it was wrong"

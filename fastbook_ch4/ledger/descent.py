@@ -129,7 +129,7 @@ def rmse_claims(
     digits=None, # Not used
     seed=0,      # For our own draw
 ) -> dict: # Id -> value
-    "The descent that calls the root of the mean squared error mse"
+    "The descent that calls the root of the mean squared error 'mse'"
     loss,grad = printed_numbers('whole/rmse_loss')[0],printed_numbers('whole/rmse_gradient')
     slow,fast = _slow_and_fast(loss, grad)
     _,own_grad,own_loss,follows = _own_descent(rmse_loss, seed=seed)

@@ -59,9 +59,10 @@ def label_probs(
     return torch.cat([-logits,logits], 1).sigmoid() if logits.shape[1]==1 else logits.softmax(1)
 
 # %% ../../nbs/plumbing/steps.ipynb #a7745c25
-def is_unsure(opinions, targets): # (k, n, labels), and (n,) of answers; returns (n,) bool
-    "Less than 95 % sure of `targets` in one of the first two `opinions`? Asked of `OF_PICTURES` only"
-    return opinions[:2,torch.arange(len(targets)),targets].min(0).values<.95
+def is_unsure(architecture, opinions, targets): # (k, n, labels), and (n,) of answers; (n,) bool
+    "Is a network of convolutions less than 95 % sure of `targets` in one of its first two `opinions`?"
+    probs = opinions[:2,torch.arange(len(targets)),targets]
+    return (probs.min(0).values<.95) & (architecture in OF_PICTURES)
 
 # %% ../../nbs/plumbing/steps.ipynb #694a3377
 def answers(
