@@ -81,6 +81,8 @@ def solve(course, student, lesson, right):
     for sheet,model in zip(nb.cells, source.cells):
         about = sheet.metadata.get('nbgrader', {})
         if about.get('solution') and about.get('grade_id') in right: sheet.source = model.source
+        # as on a busy machine, longer than the 30 seconds that nbgrader gives by itself
+        if sheet.id=='imports' and student=='some': sheet.source = 'import time\ntime.sleep(31)\n'+sheet.source
     folder = course/'submitted'/student/lesson
     folder.mkdir(parents=True)
     nbformat.write(nb, folder/f'{lesson}.ipynb')
