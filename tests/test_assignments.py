@@ -82,7 +82,8 @@ def solve(course, student, lesson, right):
         about = sheet.metadata.get('nbgrader', {})
         if about.get('solution') and about.get('grade_id') in right: sheet.source = model.source
         # as on a busy machine, longer than the 30 seconds that nbgrader gives by itself
-        if sheet.id=='imports' and student=='some': sheet.source = 'import time\ntime.sleep(31)\n'+sheet.source
+        is_slow = sheet.id=='imports' and student=='some'
+        if is_slow: sheet.source = f'import time\ntime.sleep(31)\n{sheet.source}'
     folder = course/'submitted'/student/lesson
     folder.mkdir(parents=True)
     nbformat.write(nb, folder/f'{lesson}.ipynb')

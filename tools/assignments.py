@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NBS = ROOT/'nbs'
 BEGIN,END = '### BEGIN SOLUTION','### END SOLUTION'
 CODE,TEXT = '# Your code here','Your answer here'
-# nbgrader interrupts a cell after 30 seconds; on a busy machine the imports alone take longer, and everything that
-# follows would get no points.
+# nbgrader interrupts a cell after 30 seconds; on a busy machine the imports alone take longer, and everything
+# that follows would get no points.
 CONFIG = f"""c = get_config()
 c.CourseDirectory.course_id = 'fastbook_ch4'
 c.ClearSolutions.code_stub = {{'python': {CODE!r}}}
