@@ -13,7 +13,8 @@ RUN := "$(VENV)/bin/python"
 
 # $(call install,STAMP,WHAT): install WHAT into $(VENV) unless that was done for this folder and these settings.
 # uv takes a third of pip's time, and only uv knows TORCH. pip installs where uv cannot be had, or does not get through
-# because only pip is set up for the proxy or mirror of the place.
+# because only pip is set up for the proxy or mirror of the place. Both compile what they install: where Python may
+# write no bytecode later, as in many containers, every start of PyTorch and fastai takes three times as long without.
 define install
 @if [ "$$(cat "$(VENV)/.fastbook_ch4-$(1)" 2>/dev/null)" != "$(KEY)" ]; then \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")' && \
@@ -24,7 +25,7 @@ define install
 	fi && \
 	echo 'Installing into $(VENV); this takes a minute or a few, and happens once.' && \
 	uv=$$(command -v uv || { $(RUN) -m pip install -q uv >&2 && echo "$(VENV)/bin/uv"; } || true) && \
-	if [ "$$uv" ] && "$$uv" pip install --python $(RUN) $(TORCH:%=--torch-backend %) -e '$(2)'; then :; \
+	if [ "$$uv" ] && "$$uv" pip install --compile-bytecode --python $(RUN) $(TORCH:%=--torch-backend %) -e '$(2)'; then :; \
 	elif [ "$(TORCH)" ]; then echo 'TORCH=$(TORCH) could not be installed; it needs uv.' >&2; exit 1; \
 	else $(RUN) -m pip install --disable-pip-version-check -e '$(2)'; fi && \
 	for stamp in run $(1); do echo "$(KEY)" > "$(VENV)/.fastbook_ch4-$$stamp"; done && \

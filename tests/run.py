@@ -58,11 +58,8 @@ def main(option=None):
         sys.exit('The full MNIST_SAMPLE is not installed, so nothing was run. Install it with '
                  '`ch4 data --download` or `ch4 data --archive FILE`.')
     skipped = 0
-    with tempfile.TemporaryDirectory() as tmp:
-        env = {} if option else {'FASTAI_HOME': f'{tmp}/home'}
-        # Containers like to set this, and then each of our processes compiles PyTorch again, for ten seconds.
-        if os.environ.get('PYTHONDONTWRITEBYTECODE'):
-            env |= {'PYTHONDONTWRITEBYTECODE': '', 'PYTHONPYCACHEPREFIX': f'{tmp}/bytecode'}
+    with tempfile.TemporaryDirectory() as home:
+        env = {} if option else {'FASTAI_HOME': home}
         flags = ['--flags', 'full']*bool(option)  # also the cells that `make test` leaves out
         passed,failed = run_notebooks(*flags, *['--save']*(option=='--save'), **env)
         if option=='--save':
