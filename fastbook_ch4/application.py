@@ -338,8 +338,8 @@ def predict_digit(
 # %% ../nbs/17_application.ipynb #f54dd022
 def quick_model(
     path=None, # Folder in fastai's layout; the ten digits that ship with the package if `None`
-    seed=0,    # For parameters and shuffling
+    **kwargs,  # `seed` and `report` of `run_step`
 ) -> DigitModel:
-    "A small CNN for the labels under `path`, trained in seconds"
+    "A small CNN for the labels under `path`, trained in less than a minute"
     digits = Digits.from_folder(path or ten_digits())
-    return ladder_model(run_step('small CNN', digits, seed), digits)
+    return ladder_model(run_step('small CNN', digits, **kwargs), digits)

@@ -1,5 +1,5 @@
 "The main command, the model file and the page with any number of labels"
-import csv,json,shutil,statistics
+import csv,json,shutil,statistics,sys
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -372,6 +372,16 @@ def test_both_train_the_quick_model_if_there_is_none(here, quick, monkeypatch, c
     assert said in capsys.readouterr().out and said in choose_model(None)[1]
     assert 'trained a moment ago, on digits that come with the program' in page
     assert 'Draw a 0, 1, 2, 3, 4, 5, 6, 7, 8 or 9, or upload' in page
+
+def test_a_terminal_shows_how_far_that_training_is(here, quick, monkeypatch, capsys):
+    def trained(report):
+        for share in (0,.5,1): report(share)
+        return quick
+    monkeypatch.setattr('fastbook_ch4.application.quick_model', trained)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    assert choose_model(None)[0] is quick
+    said = capsys.readouterr().err.split('\r')
+    assert said==['', *[f'Training a model: {o}%' for o in ('  0',' 50','100')], ' '*22, '']
 
 def test_the_answers_of_a_model_are_those_of_its_probabilities(quick, ten):
     x,y = ten.valid

@@ -19,20 +19,29 @@ def add_model(p):
     "Add the option `--model`, of the one rule for `ch4 predict` and `ch4 app`, to the parser `p`"
     p.add_argument('--model', type=place, metavar='M',
         help=f'a model that the ladder saved (default: {LADDER/MODEL}; without that, a small one is '
-             'trained in seconds on the ten digits that ship with the package)')
+             'trained within a minute on the ten digits that ship with the package)')
 
 def model_file(file):
     "The file that `--model` means: `file`, else what the ladder left, else `None`"
     return file or (LADDER/MODEL if (LADDER/MODEL).exists() else None)
 
+def _train_now():
+    "The quick model; a terminal shows how far it is"
+    from fastbook_ch4.application import quick_model
+    if not sys.stderr.isatty(): return quick_model()
+    def show(text): print(f'\r{text}', end='', file=sys.stderr, flush=True)
+    model = quick_model(report=lambda share: show(f'Training a model: {share:4.0%}'))
+    show(' '*22+'\r')
+    return model
+
 def choose_model(file):
     "The model that `--model` means, and a sentence on what it is"
-    from fastbook_ch4.application import load_digit_model,quick_model
+    from fastbook_ch4.application import load_digit_model
     from fastbook_ch4.plumbing.images import in_words
     file = model_file(file)
     if file: model,where = load_digit_model(file),f'from {file}'
     else:
-        model = quick_model()
+        model = _train_now()
         where = f'trained just now on the shipped digits, as there is no {LADDER/MODEL} '
         where += '(ch4 ladder)'
     right = f', {model.accuracy:.1%} right in validation' if model.accuracy is not None else ''
