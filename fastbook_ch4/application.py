@@ -23,7 +23,7 @@ from .plumbing.pictures import advice, full_ink, grey_levels, has_step, in_frame
 from .plumbing.pictures import local_contrast, one_digit, one_pen, open_picture, other_digits
 from .plumbing.model_file import FORMAT, check_texts, checksum, read_model_file
 from .models import simple_net
-from .plumbing.fast import simple_cnn, trim_kernels
+from .plumbing.fast import simple_cnn, trim_kernels, with_flags
 from .plumbing.steps import MeanImages, is_unsure, label_probs, sorted_targets
 from .ladder import run_step
 from .data import Digits
@@ -341,5 +341,5 @@ def quick_model(
     **kwargs,  # `seed` and `report` of `run_step`
 ) -> DigitModel:
     "A small CNN for the labels under `path`, trained in less than a minute"
-    digits = Digits.from_folder(path or ten_digits())
+    digits = with_flags(Digits.from_folder(path or ten_digits()), centre_ink)
     return ladder_model(run_step('small CNN', digits, **kwargs), digits)

@@ -78,7 +78,7 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
-SALTS = {'judge': 'judge 6'}  # another word for a set makes other drawings
+SALTS = {'judge': 'judge 7'}  # another word for a set makes other drawings
 KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):
@@ -307,8 +307,9 @@ def trained(folder, step, seed, labels):
     file = folder/f'{step}-{seed}-{labels}.safetensors'
     if not file.exists():
         digits = Digits.from_folder(store.install_shipped() if labels=='37' else ten_digits())
-        rung = run_step(step, digits, seed)
-        application.save_digit_model(application.ladder_model(rung, digits), file)
+        if step=='small CNN': m = application.quick_model(digits.path, seed=seed)
+        else: m = application.ladder_model(run_step(step, digits, seed), digits)
+        application.save_digit_model(m, file)
     return application.load_digit_model(file)
 
 def doubted(m, x, opinions):
