@@ -98,7 +98,7 @@ def test_fonts_of_other_hosts_are_left_out(docs, css):
 
 def test_own_imports_stay(docs): assert docs.own_fonts('@import "own.css"; a {}')=='@import "own.css"; a {}'
 
-@pytest.mark.parametrize('width,wide', [(650, False), (660, True)])
+@pytest.mark.parametrize('width,wide', [(600, False), (610, True)])
 def test_a_wide_picture_in_a_file_is_marked_as_one_in_the_page_is(docs, width, wide):
     page = f'<p><img src="x_files/1.png" alt="A line" width="{width}" height="300" class="figure-img"></p>'
     assert ('data-wide' in docs.sized(page, {}))==wide

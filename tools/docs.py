@@ -18,7 +18,7 @@ PROC,DOCS = ROOT/'_proc',ROOT/'_docs'
 PACKAGE = 'fastbook_ch4'
 NOBODY = 'your-github-name'  # the user in settings.ini as long as the project has no address
 MOST_LINES = 12  # of a definition whose code a lesson prints
-WIDE = 655  # a plot of more pixels cannot be read in the width of a phone
+WIDE = 605  # a plot of more pixels cannot be read in the width of a phone
 EARLY = 800  # a picture after so few characters is seen at once
 SIGNATURE = '```{.python code-overflow="wrap"}\n'  # where a signature begins
 

@@ -125,7 +125,7 @@ def redraw(
 
 # %% ../../nbs/plumbing/fast.ipynb #c377b7aa
 class Redraw(Callback):
-    "Lets a `Learner` see each picture of a training batch `redraw`n"
+    "Lets a `Learner` see the pictures of a training batch as `redraw` makes them"
     def before_batch(self):
         if self.training: self.learn.xb = (redraw(self.xb[0]),)
 
