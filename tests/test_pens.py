@@ -170,20 +170,20 @@ def test_the_study(tmp_path, step):
     "With room for other seeds and machines below what tools/pens.py measured"
     models = {step: pens.trained(tmp_path, step, 0, '37')}
     tasks = [('plain',w) for w in pens.WIDTHS[1:]]
-    table,_ = pens.study(models, tasks, tmp_path, 'judge', '37', 0)
+    table,_ = pens.study(models, tasks, tmp_path, ['judge 7'], '37', 0)
     assert (table.right/table['all']).min()>.95
     assert table.silent.sum()<=6
     tasks = [(kind,w) for kind in pens.KINDS if kind!='plain' for w in (5,16)]
-    table,_ = pens.study(models, tasks, tmp_path, 'judge', '37', 1)
+    table,_ = pens.study(models, tasks, tmp_path, ['judge 7'], '37', 1)
     assert (table.right/table['all']).min()>.85
     assert table.silent.sum()<.01*table['all'].sum()
 
 @pytest.mark.full
 def test_the_study_of_ten_digits(tmp_path):
-    "tools/pens.py measured 97 in 100 or more, at most 7 silent errors in 4,704 and 20 notes in 100"
+    "In single sets tools/pens.py measured 96 in 100 or more, at most 7 silent errors in 4,704 and 19 notes"
     models = {'ten': pens.trained(tmp_path, 'small CNN', 0, '0123456789')}
     tasks = [('plain',w) for w in pens.WIDTHS[1:]]
-    table,_ = pens.study(models, tasks, tmp_path, 'judge', '0123456789', 0)
+    table,_ = pens.study(models, tasks, tmp_path, ['judge 7'], '0123456789', 0)
     assert (table.right/table['all']).min()>.94
-    assert table.silent.sum()<=20
+    assert table.silent.sum()<=14
     assert table['right, noted'].sum()<.25*table.right.sum()

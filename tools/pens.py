@@ -1,6 +1,6 @@
 """Any pen, any paper: how `predict_digit` does on made drawings of every kind, for lesson 17.
 
-    python tools/pens.py FOLDER [--set tune|try|judge] [--only KIND,...] [--widths N,...] [--pens N,...]
+    python tools/pens.py FOLDER [--sets SET,...] [--only KIND,...] [--widths N,...] [--pens N,...]
                                 [--models STEP,...] [--seeds N,...] [--labels 0123456789] [--per N]
 
 Draws skeletons of digits with pens of many widths on many papers, asks the models of the ladder, and prints
@@ -8,10 +8,11 @@ for each kind and width the share that is right, the share that is wrong but has
 note, and the silent errors: wrong, and no note. FOLDER keeps the models and the pictures of 28 by 28, and a
 second call begins where the first one stopped; it is drawn again where the recipe has changed.
 
-Set `tune` has the skeletons as they stand here. Sets `try` and `judge` have their points jittered, and other
-slants, turns, sizes and places: what was chosen by looking at the first two is judged by the third.
+Set `tune` has the skeletons as they stand here. Set `try` and all others, which are called `judge 1` and so on,
+have their points jittered, and other slants, turns, sizes and places: what was chosen by looking at the first
+two is judged by others. Those up to `judge 6` judged what stood here before.
 """
-import argparse,hashlib,inspect,io
+import argparse,hashlib,inspect,io,itertools
 from collections import Counter
 from pathlib import Path
 
@@ -78,7 +79,6 @@ WIDTHS = 1,2,3,4,6,8,12,18,26,38,50,60,75,90
 PLACES = [(0,0,380,300,300), (20,0,380,300,300), (-15,0,380,300,300), (0,12,380,300,300),
           (0,-12,380,300,300), (5,-5,200,140,470), (0,0,520,300,300)]
 PENS = 5,9,16,30,60
-SALTS = {'judge': 'judge 7'}  # another word for a set makes other drawings
 KEPT = 'pixel similarity','SGD','two-layer net','resnet18'  # one of each kind of model that the ladder saves
 
 def strokes(skeleton):
@@ -267,7 +267,7 @@ def drawings(kind, width, which='tune', labels='37', per=3):
     for label in labels:
         for k,(name,skeleton) in enumerate(SKELETONS[label].items()):
             for i in range(per or len(PLACES)):
-                key = f'{kind} {width} {SALTS.get(which, which)} {label} {name} {i}'
+                key = f'{kind} {width} {which} {label} {name} {i}'
                 rng = np.random.default_rng([*hashlib.sha256(key.encode()).digest()])
                 if which!='tune':
                     height = rng.uniform(max(180, 4*width), 520)
@@ -327,10 +327,10 @@ def judged(m, labels, x):
 
 COLUMNS = 'all','right','right, noted','wrong, noted','silent'
 
-def study(models, tasks, folder, which, labels, per):
-    "A row of counts for each of `models` by name and `tasks` (kind, width), and what was wrong"
+def study(models, tasks, folder, sets, labels, per):
+    "A row of counts for each of `models` by name and `tasks` (kind, width) over `sets`, and what was wrong"
     rows,wrong = [],Counter()
-    for kind,width in tasks:
+    for (kind,width),which in itertools.product(tasks, sets):
         told,names,x = seen(folder, kind, width, which, labels, per if kind!='plain' else 0)
         for name,m in models.items():
             counts,bad = judged(m, told, x)
@@ -344,7 +344,7 @@ def words(text): return text.split(',')
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('folder', type=Path)
-    p.add_argument('--set', choices=('tune','try','judge'), default='judge')
+    p.add_argument('--sets', type=words, default=['judge 7'], metavar='SET,...', help='tune, try, judge 7, ...')
     p.add_argument('--only', type=words, default=list(KINDS), metavar='KIND,...', help=', '.join(KINDS))
     p.add_argument('--widths', type=words, default=WIDTHS, metavar='N,...',
                    help='pens of the kind plain, in 600')
@@ -360,7 +360,7 @@ def main():
     models = {f'{step} {seed}': trained(args.folder, step, seed, args.labels)
               for step in steps for seed in map(int, args.seeds)}
     tasks = [(kind,int(w)) for kind in args.only for w in (args.widths if kind=='plain' else args.pens)]
-    table,wrong = study(models, tasks, args.folder, args.set, args.labels, args.per)
+    table,wrong = study(models, tasks, args.folder, args.sets, args.labels, args.per)
     table['% right'] = (100*table.right/table['all']).round(1)
     for name in models:
         print(name, table.loc[name].to_string(), sep='\n')
