@@ -8,9 +8,9 @@ for each kind and width the share that is right, the share that is wrong but has
 note, and the silent errors: wrong, and no note. FOLDER keeps the models and the pictures of 28 by 28, and a
 second call begins where the first one stopped; it is drawn again where the recipe has changed.
 
-Set `tune` has the skeletons as they stand here. Set `try` and all others, which are called `judge 1` and so on,
-have their points jittered, and other slants, turns, sizes and places: what was chosen by looking at the first
-two is judged by others. Those up to `judge 6` judged what stood here before.
+Set `tune` has the skeletons as they stand here. Set `try` and all others, which are called `judge 1` and so
+on, have their points jittered, and other slants, turns, sizes and places: what was chosen by looking at the
+first two is judged by others. Those up to `judge 6` judged what stood here before.
 """
 import argparse,hashlib,inspect,io,itertools
 from collections import Counter
@@ -344,7 +344,7 @@ def words(text): return text.split(',')
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('folder', type=Path)
-    p.add_argument('--sets', type=words, default=['judge 7'], metavar='SET,...', help='tune, try, judge 7, ...')
+    p.add_argument('--sets', type=words, default=['judge 7'], metavar='SET,...', help='tune, try, judge 7')
     p.add_argument('--only', type=words, default=list(KINDS), metavar='KIND,...', help=', '.join(KINDS))
     p.add_argument('--widths', type=words, default=WIDTHS, metavar='N,...',
                    help='pens of the kind plain, in 600')
