@@ -115,7 +115,8 @@ def pair_up(
     check_tensors(preds, targets)
     shapes = f'{tuple(preds.shape)} predictions do not pair up with {tuple(targets.shape)} targets'
     # fastai's tensor types refuse to mix
-    preds,targets = [o.as_subclass(torch.Tensor) for o in (preds,targets)]
+    # up to 2.7 PyTorch cannot compile `as_subclass`, so plain tensors go without
+    preds,targets = [o if type(o) is torch.Tensor else o.as_subclass(torch.Tensor) for o in (preds,targets)]
     if preds.ndim==targets.ndim+1 and preds.shape[-1]==1: targets = targets[...,None]
     elif targets.ndim==preds.ndim+1 and targets.shape[-1]==1: preds = preds[...,None]
     if preds.shape!=targets.shape: raise ValueError(f'{shapes}. Pass one prediction per target.')
