@@ -306,9 +306,11 @@ def trained(folder, step, seed, labels):
     "The model that the ladder keeps after `step`, on the shipped digits"
     file = folder/f'{step}-{seed}-{labels}.safetensors'
     if not file.exists():
-        digits = Digits.from_folder(store.install_shipped() if labels=='37' else ten_digits())
-        if step=='small CNN': m = application.quick_model(digits.path, seed=seed)
-        else: m = application.ladder_model(run_step(step, digits, seed), digits)
+        path = store.install_shipped() if labels=='37' else ten_digits()
+        if step=='small CNN': m = application.quick_model(path, seed=seed)
+        else:
+            digits = Digits.from_folder(path)
+            m = application.ladder_model(run_step(step, digits, seed), digits)
         application.save_digit_model(m, file)
     return application.load_digit_model(file)
 
